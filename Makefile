@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# runawayd: `make help` lists the targets and the variables.
+
+VERSION := 0.1.0
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+CC      ?= gcc
+CLANG   ?= clang
+STRIP   ?= llvm-strip
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SAN     ?= 0
+V       ?= 0
+
+ARCH    := $(shell uname -m)
+BPFARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(ARCH)))
+B       := build$(if $(filter 1,$(SAN)),/san)
+Q       := $(if $(filter 1,$(V)),,@)
+say      = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' "$(1)" "$(2)")
+
+LIBS    := libbpf libelf zlib libcjson libmicrohttpd libsodium
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+           -Wformat=2 -Wno-format-nonliteral $(if $(filter true 1,$(CI) $(WERROR)),-Werror)
+CFLAGS  ?= -O2 -g
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SAN_FLAGS) \
+           -fno-strict-aliasing -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+           -Iinclude -Iuser -I$B/bpf \
+           -DRUNAWAY_VERSION='"$(VERSION)"' -DRUNAWAY_COMMIT='"$(COMMIT)"'
+SAN_FLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
+comma   := ,
+LDFLAGS ?=
+ALL_LDFLAGS = $(LDFLAGS) -Wl,-z,relro,-z,now -pie
+LDLIBS   = $(shell pkg-config --libs $(LIBS)) -lm
+
+# Rooms, in the order in which data flows. A room's archive may use those before it.
+ROOMS   := base sensor model lanes incident out
+room_src = $(sort $(wildcard user/$(1)/*.c))
+room_obj = $(patsubst user/%.c,$B/user/%.o,$(call room_src,$(1)))
+ARCHIVES := $(foreach r,$(ROOMS),$B/lib/$r.a)
+# Linked in the opposite order: users first.
+LINKED   = $B/lib/out.a $B/lib/incident.a $B/lib/lanes.a $B/lib/model.a $B/lib/sensor.a $B/lib/base.a
+
+BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+BPF_OBJ := $(patsubst bpf/%.bpf.c,$B/bpf/%.bpf.o,$(BPF_SRC))
+SKEL    := $B/bpf/runaway.skel.h
+
+BIN     := $B/bin/runawayd $B/bin/runawayctl
+UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT    := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(UNIT_SRC))
+HELPER_SRC := $(sort $(wildcard tests/helpers/*.c))
+HELPERS := $(patsubst tests/helpers/%.c,$B/tests/helpers/%,$(HELPER_SRC))
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+.PHONY: all bin run check check-unit check-e2e check-style deps test-deps bench install \
+        uninstall clean help vmlinux format lint tests
+
+all: bin
+
+## build the daemon and the client
+bin: $(BIN)
+
+# The object of a program that needs the skeleton waits for it; depfiles know the rest.
+$B/user/%.o: user/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(call room_obj,sensor): | $(SKEL)
+
+define archive_rule
+$B/lib/$(1).a: $(call room_obj,$(1))
+	$$(call say,AR,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)rm -f $$@ && $$(AR) rcsD $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call archive_rule,$r)))
+
+$B/bin/runawayd: $(call room_obj,daemon) $(ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(call room_obj,daemon) $(LINKED) $(LDLIBS)
+
+# The client speaks only the control protocol: nothing but `base` is linked.
+$B/bin/runawayctl: $(call room_obj,cli) $B/lib/base.a
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcjson libsodium) -lm
+
+# BPF objects, by job, linked into one skeleton.
+$B/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
+	    -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(ARCH) -Iinclude -Ibpf -MMD -MP -MT $@ \
+	    -c -o $@ $<
+	$(Q)$(STRIP) -g $@
+
+$B/bpf/runaway.bpf.o.linked: $(BPF_OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKEL): $B/bpf/runaway.bpf.o.linked
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name runaway_bpf > $@
+
+# Unit tests: every tests/unit/<room>/test_*.c is a program of its own.
+$B/tests/unit/%: tests/unit/%.c $(ARCHIVES) $(call room_obj,daemon)
+	$(call say,TEST,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< \
+	    $(if $(findstring unit/daemon/,$<),$(filter-out %/main.o,$(call room_obj,daemon))) \
+	    $(if $(findstring unit/cli/,$<),$(filter-out %/main.o,$(call room_obj,cli))) \
+	    $(LINKED) $(LDLIBS) -lcmocka
+
+$B/tests/helpers/%: tests/helpers/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< -pthread -lm
+
+$(call room_obj,cli): ALL_CFLAGS += -DRUNAWAY_CLI
+
+tests: bin $(UNIT) $(HELPERS)
+
+## install what is missing, build, and run the sensor on this host in the foreground
+run:
+	$(Q)scripts/install-deps build
+	$(Q)$(MAKE) --no-print-directory bin
+	$(Q)exec $B/bin/runawayd
+
+## install what the tests need and pass all of them
+check:
+	$(Q)scripts/install-deps build test
+	$(Q)$(MAKE) --no-print-directory WERROR=1 bin tests
+	$(Q)scripts/run-tests $B
+
+## unit tests only (no privilege)
+check-unit: tests
+	$(Q)scripts/run-tests $B unit
+
+## end-to-end tests only (root)
+check-e2e: tests
+	$(Q)scripts/run-tests $B e2e
+
+## formatting, lint, room order, spelling of the build
+check-style:
+	$(Q)scripts/run-tests $B style
+
+## install build dependencies
+deps:
+	$(Q)scripts/install-deps build
+
+## install test dependencies
+test-deps:
+	$(Q)scripts/install-deps build test
+
+## benchmarks of docs/benchmarks.md
+bench: tests
+	$(Q)scripts/install-deps build test
+	$(Q)scripts/bench $B
+
+## make vmlinux/$(ARCH)/vmlinux.h anew from BTF=FILE (default: this kernel)
+vmlinux:
+	$(Q)scripts/gen-vmlinux $(or $(BTF),/sys/kernel/btf/vmlinux) $(ARCH)
+
+## apply clang-format
+format:
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h' | grep -v '^vmlinux/')
+
+## install into $(DESTDIR)$(PREFIX)
+install: bin
+	install -D -m 0755 $B/bin/runawayd $(DESTDIR)$(PREFIX)/sbin/runawayd
+	install -D -m 0755 $B/bin/runawayctl $(DESTDIR)$(PREFIX)/bin/runawayctl
+	install -D -m 0644 deploy/prometheus/alerts.yml $(DESTDIR)$(PREFIX)/share/runawayd/alerts.yml
+	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/runawayd/README.md
+
+## remove what install put there
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/runawayd $(DESTDIR)$(PREFIX)/bin/runawayctl
+	rm -rf $(DESTDIR)$(PREFIX)/share/runawayd $(DESTDIR)$(PREFIX)/share/doc/runawayd
+
+## remove the build folder
+clean:
+	rm -rf build
+
+## this text
+help:
+	@echo 'Targets:'
+	@awk '/^## /{d=substr($$0,4);next} d&&/^[a-z-]+:/{sub(/:.*/,"");printf "  %-12s %s\n",$$0,d;d=""}' Makefile
+	@echo 'Variables:'
+	@echo '  V=1          print the commands'
+	@echo '  SAN=1        address and undefined-behaviour sanitizers, in build/san'
+	@echo '  WERROR=1     warnings are errors (always so with CI=true)'
+	@echo '  DESTDIR= PREFIX=   where install puts things ($(PREFIX))'
+	@echo '  CC= CLANG= BPFTOOL=   tools ($(CC), $(CLANG), $(BPFTOOL))'
+
+-include $(shell find build -name '*.d' 2>/dev/null)

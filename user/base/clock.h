@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RUNAWAY_BASE_CLOCK_H
+#define RUNAWAY_BASE_CLOCK_H
+
+/*
+ * CLOCK_BOOTTIME is the clock of all ages and identities, CLOCK_REALTIME is for
+ * people. Rooms that judge take times as arguments; only the edges read clocks.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t runaway_boot_ns(void);
+uint64_t runaway_real_ns(void);
+uint64_t runaway_mono_ns(void);
+
+#define RUNAWAY_RFC3339_LEN sizeof("2026-11-22T02:17:15.123Z")
+
+/* UTC with milliseconds, cut not rounded. Returns buf. */
+char *runaway_rfc3339(uint64_t realtime_ns, char buf[static RUNAWAY_RFC3339_LEN]);
+
+/* Reads what the above writes; seconds' fraction optional, only Z. Returns 0 or -EINVAL. */
+int runaway_rfc3339_parse(const char *s, uint64_t *ret_realtime_ns);
+
+/* "45 s", "12 min", "3 h 20 min", "9 d 4 h": for tables. Returns buf. */
+char *runaway_human_duration(uint64_t ns, char *buf, size_t size);
+
+/* "512 B", "1.4 MiB": for tables. Returns buf. */
+char *runaway_human_bytes(uint64_t bytes, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RUNAWAY_DAEMON_CONFIG_H
+#define RUNAWAY_DAEMON_CONFIG_H
+
+/*
+ * The configuration file: JSON with comments. Anything that is not understood
+ * is an error with file, line, key path and what is allowed. docs/configuration.md
+ * lists every key.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/json.h"
+#include "lanes/lane.h"
+
+#define RUNAWAY_CONFIG_MAX_BYTES (1024 * 1024)
+
+/* A NULL-terminated list of strings. */
+struct string_list {
+	char **item;
+	size_t count;
+};
+
+struct role_rule {
+	char *user, *group; /* one of them set */
+};
+struct role_list {
+	struct role_rule *rule;
+	size_t count;
+};
+
+struct config {
+	char *host_label;	     /* default: the host's name */
+	char *env;		     /* default "production" */
+	uint32_t sample_interval_ms; /* 1000; 100..60000 */
+	struct {
+		char *listen_address;	  /* "127.0.0.1:10917"; "" switches HTTP off */
+		char *config_file;	  /* NULL */
+		uint32_t max_connections; /* 64; 1..1024 */
+		uint32_t timeout_s;	  /* 10; 1..300 */
+	} web;
+	struct {
+		char *path;	     /* NULL: off; a folder gets host_runaway_process.prom */
+		uint32_t interval_s; /* 15; 1..3600 */
+	} textfile;
+	struct {
+		uint32_t processes;	/* 65536; 64..4194304 */
+		uint32_t cgroups;	/* 8192; 16..1048576 */
+		uint32_t metric_series; /* 200 cgroups with a series of their own; 1..100000 */
+	} limits;
+	struct string_list redact;     /* globs of argument names */
+	struct string_list ci_markers; /* more names for the allow-list */
+	struct string_list by_design;  /* more globs of comm or exe */
+	struct lane_set lanes;	       /* built-in ones merged with the file's */
+	struct {
+		bool enabled; /* false */
+	} gate;
+	struct {
+		struct role_list owner, operator_, viewer;
+	} roles;
+	struct {
+		char *backend; /* "jsonl" */
+	} store;
+};
+
+void config_free(struct config *c);
+/* Built-in defaults. 0 or -ENOMEM. */
+int config_defaults(struct config *ret);
+/*
+ * Reads text (len bytes, changed in place by comment stripping) over the defaults. Returns 0;
+ * -EINVAL with *ret_error (malloc'ed): "FILE:LINE: key.path: what is wrong; what is allowed".
+ * `name` is only used in messages. *ret is untouched on failure.
+ */
+int config_parse(const char *name, char *text, size_t len, struct config *ret, char **ret_error);
+/* Reads a file. -ENOENT, -EFBIG, -EINVAL …, always with *ret_error. */
+int config_load(const char *path, struct config *ret, char **ret_error);
+/* The configuration in force, every key, in the file's own form. */
+void config_write(struct json_writer *w, const struct config *c);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RUNAWAY_SENSOR_H
+#define RUNAWAY_SENSOR_H
+
+/*
+ * The kernel's side as the daemon sees it: loads and attaches the programs,
+ * drains the rings, walks the tasks, reads what only /proc tells. Everything
+ * goes to one sink as records (runaway/wire.h), in an order that the model may
+ * be fed in. Nothing is judged here.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runaway/wire.h"
+
+#define RUNAWAY_PROGS_MAX 24
+
+/* Called for each record, in order. rec is valid during the call only. */
+typedef void (*runaway_sink_fn)(void *ctx, const struct rw_hdr *rec, size_t len);
+
+struct runaway_sensor_config {
+	const char *proc_root;	 /* "/proc" */
+	const char *cgroup_root; /* "/sys/fs/cgroup" */
+	const char *pin_dir;	 /* NULL: nothing is pinned */
+	uint32_t max_processes;	 /* entries of rw_procs; rw_threads gets four times that */
+	uint32_t max_cgroups;
+	uint32_t events_ring_bytes, samples_ring_bytes; /* power of two, 0: default */
+	const char *const *marker_names;		/* allow-list, NULL-terminated */
+};
+
+enum runaway_cgroup_source {
+	RUNAWAY_CGROUPS_NONE, /* no cgroup tree found */
+	RUNAWAY_CGROUPS_V2,
+	RUNAWAY_CGROUPS_HYBRID, /* v2 tree beside v1 controllers; ids are of the v2 tree */
+	RUNAWAY_CGROUPS_V1,	/* ids are of the cpu (cpuacct) hierarchy */
+};
+const char *
+runaway_cgroup_source_name(enum runaway_cgroup_source s); /* "none","v2","hybrid","v1" */
+
+/* What this kernel offers and which variant is in use. */
+struct runaway_features {
+	bool btf;
+	bool fentry_reparent; /* fentry/kill_orphaned_pgrp is attached */
+	bool open_coded_walk; /* bpf_iter_task_new and friends */
+	bool iter_resched;
+	const char *scan;	   /* "iter_task" or "open_coded" */
+	const char *reparent_hook; /* "fentry" or "exit_children" */
+	enum runaway_cgroup_source cgroups;
+	char release[65];
+	char libbpf[16];
+	char why_no_fentry[160]; /* reason of the fallback; "" when not needed */
+};
+
+struct runaway_prog_stat {
+	char name[16];
+	uint64_t misses; /* recursion_misses; 0 where the kernel does not count */
+};
+
+struct runaway_map_stat {
+	const char *name; /* "procs", "threads", "cgroups", "events", "samples" */
+	uint64_t entries; /* bytes queued for the rings */
+	uint64_t capacity;
+	uint64_t errors; /* refused updates; for rings: reservations refused */
+};
+
+struct runaway_sensor_stats {
+	struct rw_counters kernel; /* summed over CPUs at the last scan */
+	uint64_t received[RW_KERNEL_TYPES];
+	uint64_t sequence_gaps; /* records missing by their sequence */
+	uint64_t malformed;	/* records whose length or type made no sense */
+	uint64_t scans, scan_failures, scan_overruns, rescans;
+	uint64_t scan_last_ns; /* CLOCK_BOOTTIME of the last good one; 0: none */
+	uint64_t scan_duration_ns, scan_tasks, scan_processes;
+	struct runaway_prog_stat prog[RUNAWAY_PROGS_MAX];
+	size_t prog_count;
+	struct runaway_map_stat map[6];
+	size_t map_count;
+};
+
+struct runaway_sensor;
+
+/*
+ * Loads, attaches, and writes the first snapshot to the sink (with what only
+ * root may read of /proc). Needs CAP_BPF and CAP_PERFMON or root. Returns 0;
+ * -EPERM; -ENOTSUP without BTF; -EBUSY when another daemon uses pin_dir; else
+ * libbpf's negative errno. What failed is in the log.
+ */
+int runaway_sensor_open(const struct runaway_sensor_config *c, runaway_sink_fn sink, void *ctx,
+			struct runaway_sensor **ret);
+void runaway_sensor_close(struct runaway_sensor *s);
+/* Removes everything below pin_dir that is ours. 0, -ENOENT when there was nothing. */
+int runaway_sensor_unload(const char *pin_dir);
+
+/* To poll for input: something that should be seen at once is in the ring. */
+int runaway_sensor_fd(const struct runaway_sensor *s);
+/* Drains the rings into the sink. Number of records. */
+int runaway_sensor_drain(struct runaway_sensor *s);
+/*
+ * Drains, walks the tasks, drains again, reads cgroups' CPU, the counters and
+ * the host's figures. With resync every process is written. 0 or a negative
+ * errno (also told by RW_SCAN_END).
+ */
+int runaway_sensor_scan(struct runaway_sensor *s, bool resync);
+/* Children of exited tasks still to be looked up again: when to call recheck, 0: none waiting. */
+uint64_t runaway_sensor_recheck_at(const struct runaway_sensor *s);
+void runaway_sensor_recheck(struct runaway_sensor *s);
+/* Reads args, cgroup text (and, while privileged, exe and markers) of a process from /proc. */
+void runaway_sensor_enrich(struct runaway_sensor *s, struct rw_id id, bool args_known);
+
+const struct runaway_features *runaway_sensor_features(const struct runaway_sensor *s);
+const struct runaway_sensor_stats *runaway_sensor_stats(const struct runaway_sensor *s);
+/* Fills a META record for the head of a recording. */
+void runaway_sensor_meta(const struct runaway_sensor *s, struct rw_meta *ret);
+
+/* Probes without loading anything for good: for --version and doctor. 0 or -errno. */
+int runaway_features_probe(struct runaway_features *ret);
+
+/* ---- recordings (recording.c) ---- */
+struct runaway_recorder;
+int runaway_recorder_open(const char *path, struct runaway_recorder **ret);
+/* Buffers; -EIO and friends are remembered and told by close. */
+void runaway_recorder_add(struct runaway_recorder *r, const struct rw_hdr *rec, size_t len);
+int runaway_recorder_flush(struct runaway_recorder *r);
+int runaway_recorder_close(struct runaway_recorder *r); /* 0 or the first error */
+/*
+ * Feeds a recording to the sink. -EBADMSG for a file that is none or is damaged
+ * (with *ret_offset, may be NULL); a record cut off at the very end is reported as -ENODATA
+ * after all before it was fed.
+ */
+int runaway_recording_play(const char *path, runaway_sink_fn sink, void *ctx, uint64_t *ret_offset);
+
+#endif
