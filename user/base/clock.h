@@ -22,10 +22,10 @@ char *runaway_rfc3339(uint64_t realtime_ns, char buf[static RUNAWAY_RFC3339_LEN]
 /* Reads what the above writes; seconds' fraction optional, only Z. Returns 0 or -EINVAL. */
 int runaway_rfc3339_parse(const char *s, uint64_t *ret_realtime_ns);
 
-/* "45 s", "12 min", "3 h 20 min", "9 d 4 h": for tables. Returns buf. */
+/* "45 s", "12 min", "3 h 20 min", "9 d 4 h": for tables; cut not rounded. Returns buf. */
 char *runaway_human_duration(uint64_t ns, char *buf, size_t size);
 
-/* "512 B", "1.4 MiB": for tables. Returns buf. */
+/* "512 B", "1.4 MiB": for tables; cut not rounded. Returns buf. */
 char *runaway_human_bytes(uint64_t bytes, char *buf, size_t size);
 
 #endif

@@ -19,15 +19,16 @@
 void runaway_escape_text(struct strbuf *b, const char *s, size_t len);
 
 /*
- * Inside a JSON string, quotes not included: RFC 8259, and C1, DEL,
- * U+2028/9 as \uNNNN; each invalid byte becomes \ufffd.
+ * Inside a JSON string, quotes not included: RFC 8259, and C1, DEL, U+2028/9
+ * and bidirectional controls as \uNNNN; each invalid byte becomes \ufffd, and so
+ * does NUL, which no C string that is read back could hold.
  */
 void runaway_escape_json(struct strbuf *b, const char *s, size_t len);
 
 /*
  * Inside a Prometheus label value, quotes not included: \\ \" \n escaped, other
- * control characters as \xNN text with the backslash escaped, invalid UTF-8 as
- * U+FFFD.
+ * controls (those named above) as \xNN text with the backslash escaped, each
+ * invalid byte as U+FFFD.
  */
 void runaway_escape_label(struct strbuf *b, const char *s, size_t len);
 

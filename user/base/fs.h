@@ -16,7 +16,7 @@ int runaway_read_file(int dirfd, const char *path, size_t max, struct strbuf *b)
  * Replaces path: temporary file beside it, fsync, rename, fsync of the folder.
  * A reader sees the old or the new content, never a mixture. The temporary name
  * is `.<name>.tmp.<pid>`, so no collector picks it up. A symbolic link at path
- * is replaced, not followed.
+ * is replaced, not followed. The mode is the given one whatever the umask.
  */
 int runaway_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode);
 
@@ -29,7 +29,7 @@ int runaway_fsync_parent(const char *path);
 /* Writes all of it, going on after EINTR and short writes. */
 int runaway_write_all(int fd, const void *data, size_t len);
 
-/* malloc'ed "a/b"; NULL on -ENOMEM. */
+/* malloc'ed "a/b" with one slash between; b alone when a is empty. NULL on -ENOMEM. */
 char *runaway_path_join(const char *a, const char *b);
 
 #endif

@@ -7,7 +7,7 @@
  * business, so a hostile string can never break a document. 64-bit values go
  * out as strings where the interface says so (a JSON number holds 53 bits).
  *
- * Reading: cJSON behind limits on size and depth.
+ * Reading: cJSON behind a strict check of grammar and depth.
  */
 
 #include <cjson/cJSON.h>
@@ -17,6 +17,8 @@
 
 #include "base/strbuf.h"
 
+/* Objects and arrays inside each other. Deeper is refused by the reader; the writer sets
+ * out->error to -E2BIG. */
 #define RUNAWAY_JSON_DEPTH 32
 
 struct json_writer {
@@ -62,8 +64,9 @@ void json_kv_time(struct json_writer *w, const char *key, uint64_t realtime_ns);
 /*
  * Parses len bytes. Returns 0 and a tree to cJSON_Delete(), -E2BIG when deeper
  * than RUNAWAY_JSON_DEPTH, -EBADMSG when it is no JSON (also for bytes behind
- * the value, NULs and invalid UTF-8), -ENOMEM. *ret_offset (may be NULL) gets
- * the byte at which parsing stopped.
+ * the value, NULs (\u0000 too), invalid UTF-8 and numbers that are longer than
+ * 63 characters or too large for a double), -ENOMEM. *ret_offset (may be NULL)
+ * gets the byte at which parsing stopped, on failure too.
  */
 int runaway_json_parse(const char *text, size_t len, cJSON **ret, size_t *ret_offset);
 
@@ -71,7 +74,7 @@ int runaway_json_parse(const char *text, size_t len, cJSON **ret, size_t *ret_of
 const char *runaway_json_str(const cJSON *obj, const char *key, const char *def);
 double runaway_json_num(const cJSON *obj, const char *key, double def);
 bool runaway_json_true(const cJSON *obj, const char *key, bool def);
-/* A decimal string or a whole non-negative number. */
+/* A decimal string, or a whole number from 0 to 2^53. */
 uint64_t runaway_json_u64(const cJSON *obj, const char *key, uint64_t def);
 
 static inline void runaway_cjson_deletep(cJSON **p)

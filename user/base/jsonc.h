@@ -26,8 +26,8 @@ unsigned int runaway_jsonc_line_of(const char *text, size_t len, const char *pat
 
 /*
  * First key that stands twice in one object: cJSON would keep both and a reader
- * would not know which one counts. Returns 0 (none), or 1 with its line and key
- * (malloc'ed; caller frees) filled in. -ENOMEM.
+ * would not know which one counts. Returns 0 (none), or 1 with the line of the
+ * repetition and the key (malloc'ed; caller frees) filled in. -ENOMEM.
  */
 int runaway_jsonc_find_duplicate(const char *text, size_t len, unsigned int *ret_line,
 				 char **ret_key);
