@@ -41,15 +41,22 @@ enum lane_verdict {
 	LANE_IDLE,     /* nothing */
 	LANE_PENDING,  /* the condition holds, not long enough yet */
 	LANE_OPENED,   /* crossed now */
-	LANE_HOLDING,  /* open, condition holds */
+	LANE_HOLDING,  /* open, and not calm */
 	LANE_CLEARING, /* open, the clear condition holds, not long enough yet */
 	LANE_CLEARED,  /* over now */
 };
 
+/*
+ * A hold time is satisfied when it has passed and the condition was observed
+ * at least three times in it (for_s 0 asks for neither): a clock that jumped,
+ * because the machine slept or the daemon was stopped, opens and clears nothing.
+ */
 struct lane_state {
 	bool open;
 	uint64_t true_since_ns;	 /* condition held since; 0: it does not hold */
 	uint64_t clear_since_ns; /* clear condition held since; 0: it does not */
+	uint32_t true_ticks;	 /* observations of the condition since then */
+	uint32_t clear_ticks;
 };
 
 /*
@@ -71,7 +78,7 @@ struct runaway_subject {
 };
 
 struct runaway_finding {
-	char key[192];		 /* lane_id NUL-free, '/' , subject key */
+	char key[192];		 /* lane_id '/' subject key */
 	const struct lane *lane; /* valid until the next set of lanes */
 	struct runaway_subject subject;
 	struct lane_state state;
@@ -81,6 +88,8 @@ struct runaway_finding {
 	size_t evidence_count;
 	uint64_t seen_tick;
 	uint64_t cpu_ns_last; /* subject's CPU at the last tick: runaway_orphan_cpu_seconds_total */
+	bool adopted; /* was open before a restart: what was known of its origin may be lost */
+	bool seen;    /* its subject was found in the model at least once */
 	char incident_id[40]; /* set by the incident room's glue; "" until then */
 	UT_hash_handle hh;
 };
@@ -106,8 +115,9 @@ int runaway_engine_new(const struct lane_engine_ops *ops, void *ctx, struct lane
 void runaway_engine_free(struct lane_engine *e);
 
 /*
- * Takes over a set of lanes (consumed). States of lanes whose id stays go on;
- * findings of lanes that went end with FINDING_LANE_OFF. 0 or -ENOMEM (old set kept).
+ * Takes over a set of lanes (consumed: *lanes is empty afterwards). States of lanes whose id and
+ * subject stay go on; findings of lanes that went or were switched off end with FINDING_LANE_OFF.
+ * 0 or -ENOMEM (old set kept, *lanes still the caller's).
  */
 int runaway_engine_set_lanes(struct lane_engine *e, struct lane_set *lanes);
 const struct lane_set *runaway_engine_lanes(const struct lane_engine *e);
@@ -129,10 +139,18 @@ int runaway_engine_adopt(struct lane_engine *e, const char *lane_id,
 struct runaway_finding *runaway_engine_findings(const struct lane_engine *e);
 size_t runaway_engine_open_count(const struct lane_engine *e, const char *lane_id,
 				 enum runaway_severity severity); /* RUNAWAY_SEVERITY_MAX: any */
-/* CPU seconds burned since orphaned by subjects of this lane's findings, monotonic. */
+/*
+ * CPU seconds burned since orphaned by subjects of this lane's findings, what
+ * they burned before the finding opened included. Monotonic; outlives the
+ * findings and the lane. Only orphan trees have it, other subjects add nothing.
+ */
 double runaway_engine_lane_cpu_seconds(const struct lane_engine *e, const char *lane_id);
 
-/* Does the lane's match (not its trigger) take this group, process, cgroup? */
+/*
+ * Does the lane's match (not its trigger) take this process (root of a group), this cgroup?
+ * Unknown never matches: neither a list that asks nor one of `not`. False for
+ * a lane of another kind of subject.
+ */
 bool runaway_lane_matches_proc(const struct lane *l, const struct runaway_model *m,
 			       const struct runaway_proc *p);
 bool runaway_lane_matches_cgroup(const struct lane *l, const struct runaway_cgroup *cg);
