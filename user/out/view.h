@@ -60,7 +60,15 @@ struct runaway_view {
 	const struct runaway_sensor *sensor; /* NULL in replay */
 	const struct runaway_runtime *runtime;
 	const char *host_label, *env;
+	/* Counts what an exposition folded into `_other`; NULL: nobody keeps it, no such series. */
+	uint64_t *series_dropped;
 };
+
+/*
+ * Is the sensor's last good scan younger than three intervals at boot time
+ * now_ns? *ret_age_ns (may be NULL) is its age, UINT64_MAX when there was none.
+ */
+bool runaway_view_scan_recent(const struct runaway_view *v, uint64_t now_ns, uint64_t *ret_age_ns);
 
 /* ---- documents, shared by the socket and HTTP (documents.c) ---- */
 void runaway_doc_status(const struct runaway_view *v, struct json_writer *w);

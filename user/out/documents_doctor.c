@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What this host must offer, told one by one, each with the way to mend it. The
+ * checks read the view and, where only the kernel knows, /proc/self.
+ */
+#include "out/documents.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+
+/* Inode of the first pid namespace: PROC_PID_INIT_INO of the kernel's proc_ns.h. */
+#define INIT_PID_NS "pid:[4026531836]"
+
+#define DETAIL_SIZE 256
+
+struct check {
+	const struct runaway_view *v;
+	bool ok;
+	char detail[DETAIL_SIZE];
+};
+
+struct check_row {
+	const char *name;
+	void (*run)(struct check *c);
+	const char *mend; /* shown when it fails */
+};
+
+static _printf_(3, 4) void verdict(struct check *c, bool ok, const char *fmt, ...)
+{
+	va_list ap;
+
+	c->ok = ok;
+	va_start(ap, fmt);
+	vsnprintf(c->detail, sizeof(c->detail), fmt, ap);
+	va_end(ap);
+}
+
+static const struct runaway_features *features(const struct check *c)
+{
+	return c->v->sensor ? runaway_sensor_features(c->v->sensor) : NULL;
+}
+
+static const struct runaway_sensor_stats *stats(const struct check *c)
+{
+	return c->v->sensor ? runaway_sensor_stats(c->v->sensor) : NULL;
+}
+
+static void check_btf(struct check *c)
+{
+	const struct runaway_features *f = features(c);
+
+	if (!f)
+		verdict(c, false, "no sensor is loaded");
+	else if (f->btf)
+		verdict(c, true, "kernel %s has BTF", f->release);
+	else
+		verdict(c, false, "kernel %s offers no /sys/kernel/btf/vmlinux", f->release);
+}
+
+static void check_programs(struct check *c)
+{
+	const struct runaway_sensor_stats *s = stats(c);
+
+	if (!s)
+		verdict(c, false, "no program is attached");
+	else
+		verdict(c, c->v->runtime->events_ok, "%zu programs attached, events %s",
+			s->prog_count, c->v->runtime->events_ok ? "arrive" : "do not arrive");
+}
+
+static void check_reparent_hook(struct check *c)
+{
+	const struct runaway_features *f = features(c);
+
+	if (!f)
+		verdict(c, false, "no sensor is loaded");
+	else if (f->fentry_reparent)
+		verdict(c, true, "%s: reparenting is seen as it happens", f->reparent_hook);
+	else
+		verdict(c, true, "%s: reparenting is read again after each exit (%s)",
+			f->reparent_hook, f->why_no_fentry);
+}
+
+static void check_cgroups(struct check *c)
+{
+	const struct runaway_features *f = features(c);
+
+	verdict(c, f && f->cgroups != RUNAWAY_CGROUPS_NONE && c->v->runtime->cgroup_ok,
+		"cgroup tree: %s", f ? runaway_cgroup_source_name(f->cgroups) : "unknown");
+}
+
+static void check_scan(struct check *c)
+{
+	const struct runaway_sensor_stats *s = stats(c);
+	uint64_t age_ns;
+	bool recent = runaway_view_scan_recent(c->v, runaway_boot_ns(), &age_ns);
+
+	if (!s || age_ns == UINT64_MAX)
+		verdict(c, false, "no scan has succeeded yet");
+	else
+		verdict(c, recent && c->v->runtime->scan_ok,
+			"last good scan %.1f s ago took %.2f ms for %" PRIu64 " tasks",
+			(double)age_ns / 1e9, (double)s->scan_duration_ns / 1e6, s->scan_tasks);
+}
+
+static void check_losses(struct check *c)
+{
+	const struct runaway_model_counters *m = runaway_model_counters(c->v->model);
+	const struct runaway_sensor_stats *s = stats(c);
+	uint64_t dropped = 0;
+
+	for (size_t i = 0; s && i < RW_KERNEL_TYPES; i++)
+		dropped += s->kernel.dropped[i];
+	verdict(c, !dropped && !m->lost_events,
+		"%" PRIu64 " records dropped, %" PRIu64 " lineage events lost, %" PRIu64
+		" sequence gaps",
+		dropped, m->lost_events, s ? s->sequence_gaps : 0);
+}
+
+static void check_misses(struct check *c)
+{
+	const struct runaway_sensor_stats *s = stats(c);
+	uint64_t misses = 0;
+
+	for (size_t i = 0; s && i < s->prog_count; i++)
+		misses += s->prog[i].misses;
+	verdict(c, misses == 0, "%" PRIu64 " program runs were skipped by the kernel", misses);
+}
+
+static void check_capacity(struct check *c)
+{
+	const struct runaway_sensor_stats *s = stats(c);
+	const struct runaway_model_counters *m = runaway_model_counters(c->v->model);
+	uint64_t refused = m->processes_full + m->cgroups_full;
+
+	if (s)
+		refused += s->kernel.procs_full + s->kernel.threads_full + s->kernel.cgroups_full;
+	verdict(c, refused == 0, "%" PRIu64 " processes, threads or cgroups did not fit", refused);
+}
+
+static void check_pid_namespace(struct check *c)
+{
+	char link[64];
+	ssize_t n = readlink("/proc/self/ns/pid", link, sizeof(link) - 1);
+
+	if (n < 0) {
+		verdict(c, false, "/proc/self/ns/pid cannot be read");
+		return;
+	}
+	link[n] = '\0';
+	verdict(c, strcmp(link, INIT_PID_NS) == 0, "%s, the host's is %s", link, INIT_PID_NS);
+}
+
+static void check_privileges(struct check *c)
+{
+	const struct runaway_runtime *r = c->v->runtime;
+
+	verdict(c, r->cap_effective == 0 && r->uid != 0, "uid %u, CapEff %016" PRIx64, r->uid,
+		r->cap_effective);
+}
+
+static void check_memlock(struct check *c)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &l) < 0)
+		verdict(c, false, "RLIMIT_MEMLOCK cannot be read");
+	else if (l.rlim_cur == RLIM_INFINITY)
+		verdict(c, c->v->sensor != NULL, "RLIMIT_MEMLOCK is unlimited");
+	else
+		verdict(c, c->v->sensor != NULL, "RLIMIT_MEMLOCK is %" PRIu64 " bytes, maps are %s",
+			(uint64_t)l.rlim_cur, c->v->sensor ? "loaded" : "not loaded");
+}
+
+static void check_store(struct check *c)
+{
+	struct store_info i;
+
+	runaway_store_info(c->v->store, &i);
+	verdict(c, c->v->runtime->store_ok && !i.degraded,
+		"%s: %" PRIu64 " events, %" PRIu64 " write errors, %" PRIu64 " lines wait",
+		c->v->runtime->state_dir ? c->v->runtime->state_dir : "in memory", i.chain_length,
+		i.write_errors, i.pending_lines);
+}
+
+static void check_chain(struct check *c)
+{
+	struct store_info i;
+
+	runaway_store_info(c->v->store, &i);
+	verdict(c, i.chain_ok && i.bad_lines == 0,
+		"hash chain of %" PRIu64 " events, %" PRIu64 " bad lines, %" PRIu64
+		" torn lines set aside",
+		i.chain_length, i.bad_lines, i.torn_lines);
+}
+
+static void check_listener(struct check *c)
+{
+	const char *address = c->v->runtime->listen_address;
+
+	verdict(c, true, "%s", address ? address : "off by configuration");
+}
+
+static void check_textfile(struct check *c)
+{
+	const struct runaway_runtime *r = c->v->runtime;
+	char when[RUNAWAY_RFC3339_LEN];
+
+	if (!r->textfile_path)
+		verdict(c, true, "off by configuration");
+	else if (!r->textfile_last_write_realtime_ns)
+		verdict(c, false, "%s has not been written yet", r->textfile_path);
+	else
+		verdict(c, true, "%s written at %s", r->textfile_path,
+			runaway_rfc3339(r->textfile_last_write_realtime_ns, when));
+}
+
+static void check_config(struct check *c)
+{
+	const struct runaway_runtime *r = c->v->runtime;
+
+	verdict(c, r->config_last_reload_ok != 0, "%s, last reload %s",
+		r->config_path ? r->config_path : "built-in defaults",
+		r->config_last_reload_ok ? "succeeded" : "failed: the one before is in force");
+}
+
+static const struct check_row checks[] = {
+	{ "btf", check_btf,
+	  "run a kernel built with CONFIG_DEBUG_INFO_BTF=y (every Debian kernel since 11 is)" },
+	{ "programs", check_programs,
+	  "start as root or with CAP_BPF and CAP_PERFMON; the log names the program that failed" },
+	{ "reparent_hook", check_reparent_hook, "see programs" },
+	{ "cgroups", check_cgroups,
+	  "mount cgroup2 at /sys/fs/cgroup, or give its place with --cgroup-root" },
+	{ "scan", check_scan,
+	  "see the log for the scan's error; raise sample_interval_ms if scans overrun" },
+	{ "events", check_losses,
+	  "the rings were full: give the daemon CPU (systemd: CPUWeight=), or shorten "
+	  "sample_interval_ms; a rescan has repaired what was missed" },
+	{ "program_misses", check_misses,
+	  "the kernel skipped programs that were already running on that CPU; scans repair it" },
+	{ "capacity", check_capacity,
+	  "raise limits.processes or limits.cgroups in the configuration and restart" },
+	{ "pid_namespace", check_pid_namespace,
+	  "run in the host's pid namespace: Kubernetes `hostPID: true`, docker `--pid=host`" },
+	{ "privileges", check_privileges,
+	  "start as root: the daemon then becomes `nobody` without capabilities after loading" },
+	{ "memlock", check_memlock,
+	  "kernels before 5.11 charge maps to RLIMIT_MEMLOCK: systemd `LimitMEMLOCK=infinity`" },
+	{ "store", check_store,
+	  "free space in the state directory and make it writable to the daemon's user" },
+	{ "chain", check_chain,
+	  "run `runawayctl store verify`: it names the file and line that was changed" },
+	{ "metrics_listener", check_listener, "set web.listen_address to a free address" },
+	{ "textfile", check_textfile,
+	  "make the folder of textfile.path exist and writable to the daemon's user" },
+	{ "config", check_config,
+	  "run `runawayctl config check FILE`, mend the file, then `runawayctl config reload`" },
+};
+
+void runaway_doc_doctor(const struct runaway_view *v, struct json_writer *w, bool *ret_ok)
+{
+	bool ok = true;
+
+	json_object_begin(w);
+	json_key(w, "checks");
+	json_array_begin(w);
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+		struct check c = { .v = v };
+
+		checks[i].run(&c);
+		ok = ok && c.ok;
+		json_object_begin(w);
+		json_kv_string(w, "name", checks[i].name);
+		json_kv_bool(w, "ok", c.ok);
+		json_kv_string(w, "detail", c.detail);
+		json_kv_string(w, "mend", c.ok ? NULL : checks[i].mend);
+		json_object_end(w);
+	}
+	json_array_end(w);
+	json_kv_bool(w, "ok", ok);
+	json_object_end(w);
+	*ret_ok = ok;
+}
