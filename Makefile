@@ -94,7 +94,7 @@ $B/bin/runawayctl: $(call room_obj,cli) $B/lib/base.a
 $B/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
+	$(Q)$(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-gnu-variable-sized-type-not-at-end \
 	    -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(ARCH) -Iinclude -Ibpf -MMD -MP -MT $@ \
 	    -c -o $@ $<
 	$(Q)$(STRIP) -g $@
@@ -105,7 +105,7 @@ $B/bpf/runaway.bpf.o.linked: $(BPF_OBJ)
 
 $(SKEL): $B/bpf/runaway.bpf.o.linked
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name runaway_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name rw_bpf > $@
 
 # Unit tests: every tests/unit/<room>/test_*.c is a program of its own.
 $B/tests/unit/%: tests/unit/%.c $(ARCHIVES) $(call room_obj,daemon)

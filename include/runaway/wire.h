@@ -82,6 +82,7 @@ enum rw_task_flags {
 	RW_TF_ARGS_CUT = 1 << 7,   /* RW_EXEC: arguments were longer */
 	RW_TF_ARGS_FAULT = 1 << 8, /* RW_EXEC: arguments could not be read */
 	RW_TF_ENV_CUT = 1 << 9,	   /* RW_EXEC: environment longer than the bound */
+	RW_TF_PATH_CUT = 1 << 10,  /* exe path: components at its root are missing */
 };
 
 struct rw_fork {

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: (GPL-2.0-or-later OR BSD-2-Clause)
+/*
+ * CPU from the scheduler's own ledger: the task walk while a task lives, the
+ * release of the task for what it used last. Nothing runs on the scheduler's
+ * path. At sched_process_exit half of a short process's CPU is not in the
+ * ledger yet; at sched_process_free all of it is.
+ */
+
+#include "rw.h"
+
+/*
+ * Key: tid. Threads other than leaders, and kernel threads: what the walk has
+ * already counted. Full: the thread is counted when it is released, not before.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__type(key, __u32);
+	__type(value, struct rw_thread);
+} rw_threads SEC(".maps");
+
+/* Where a task record is put together; the walk is the only user, one at a time. */
+struct task_scratch {
+	struct rw_task rec;
+	char data[2 * RW_PATH_MAX]; /* path, with the room the verifier assumes */
+	struct rw_path path;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct task_scratch);
+} rw_task_buf SEC(".maps");
+
+const volatile __u64 rw_page_size = 4096;
+
+/* Set by user space before a walk, read by it after. */
+__u64 rw_attached_ns;     /* CPU used before this is nobody's business: not charged */
+__u64 rw_scan_resync;     /* write every process */
+__u64 rw_scan_tasks;      /* visited by this walk */
+__u64 rw_scan_processes;
+
+#define RW_FLUSH_MAX 128
+#define RW_YIELD     1024 /* tasks between two bytes of output: read() returns, the rings drain */
+
+/*
+ * CPU of a thread that is no leader since it was last counted; remembers it.
+ * A thread older than the sensor starts from what it has, uncharged (*ret_old).
+ */
+static __always_inline __u64 thread_delta(struct task_struct *t, __u32 tid, __u64 now, bool *ret_old)
+{
+	__u64 start = BPF_CORE_READ(t, start_boottime), delta;
+	struct rw_thread *th, init = {};
+	struct rw_counters *c;
+
+	*ret_old = false;
+	th = bpf_map_lookup_elem(&rw_threads, &tid);
+	if (th && th->start_ns == start) {
+		delta = now > th->cpu_ns ? now - th->cpu_ns : 0;
+		th->cpu_ns = now;
+		return delta;
+	}
+	/* Idle since birth: nothing to remember yet. */
+	if (!now)
+		return 0;
+	init.start_ns = start;
+	init.cpu_ns = now;
+	if (bpf_map_update_elem(&rw_threads, &tid, &init, BPF_ANY)) {
+		c = rw_counters_here();
+		if (c)
+			__sync_fetch_and_add(&c->threads_full, 1);
+		return 0;
+	}
+	*ret_old = start < rw_attached_ns;
+	return now;
+}
+
+static __always_inline __u64 leader_delta(struct rw_proc *e, __u64 now)
+{
+	__u64 delta = now > e->leader_cpu_ns ? now - e->leader_cpu_ns : 0;
+
+	e->leader_cpu_ns = now;
+	return delta;
+}
+
+__hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e)
+{
+	__u64 now = BPF_CORE_READ(t, se.sum_exec_runtime), delta;
+	__u32 tid = BPF_CORE_READ(t, pid);
+	bool old = false;
+
+	if (tid == (__u32)BPF_CORE_READ(t, tgid))
+		delta = leader_delta(e, now);
+	else
+		delta = thread_delta(t, tid, now, &old);
+	__sync_fetch_and_add(&e->cpu_ns, delta);
+	if (!old)
+		rw_cgroup_charge_id(e->cgroup_id, delta);
+}
+
+__hidden void rw_flush_process(struct task_struct *t, struct rw_proc *e)
+{
+	const __u32 node = bpf_core_field_offset(struct task_struct, thread_node);
+	struct signal_struct *sig = BPF_CORE_READ(t, signal);
+	struct list_head *head, *next;
+
+	head = (void *)sig + bpf_core_field_offset(struct signal_struct, thread_head);
+	next = BPF_CORE_READ(sig, thread_head.next);
+	for (int i = 0; i < RW_FLUSH_MAX; i++) {
+		if (!next || next == head)
+			return;
+		rw_flush_thread((void *)next - node, e);
+		next = BPF_CORE_READ(next, next);
+	}
+}
+
+__hidden void rw_adopt_thread(struct rw_proc *e, __u32 old_tid)
+{
+	struct rw_thread *th = bpf_map_lookup_elem(&rw_threads, &old_tid);
+
+	/* The old leader's last moments come in with the process's final figure. */
+	e->leader_cpu_ns = th ? th->cpu_ns : 0;
+	bpf_map_delete_elem(&rw_threads, &old_tid);
+}
+
+static __always_inline void write_task(struct task_struct *t, struct rw_proc *e, struct rw_id *id,
+				       __u32 flags)
+{
+	struct task_struct *parent;
+	struct task_scratch *s;
+	struct inode *inode;
+	struct file *file;
+	__u32 zero = 0, path = 0;
+
+	s = bpf_map_lookup_elem(&rw_task_buf, &zero);
+	if (!s)
+		return;
+	s->rec.id = *id;
+	parent = BPF_CORE_READ(t, real_parent);
+	rw_id_of(parent, &s->rec.parent);
+	s->rec.ci.pid = e ? e->ci_pid : 0;
+	s->rec.ci.start_ns = e ? e->ci_start_ns : 0;
+	s->rec.cgroup_id = rw_cgroup_id(rw_task_cgroup(t, rw_cgroup_ssid));
+	s->rec.cpu_ns = e ? e->cpu_ns : 0;
+	s->rec.rss_bytes = rw_task_rss(t, rw_page_size);
+	s->rec.exec_id = BPF_CORE_READ(t, self_exec_id);
+	file = BPF_CORE_READ(t, mm, exe_file);
+	inode = BPF_CORE_READ(file, f_inode);
+	s->rec.exe_ino = BPF_CORE_READ(inode, i_ino);
+	s->rec.exe_dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	s->rec.pgid = rw_task_pid_type(t, RW_PIDTYPE_PGID);
+	s->rec.sid = rw_task_pid_type(t, RW_PIDTYPE_SID);
+	s->rec.uid = BPF_CORE_READ(t, cred, uid.val);
+	s->rec.threads = BPF_CORE_READ(t, signal, nr_threads);
+	bpf_probe_read_kernel(s->rec.comm, sizeof(s->rec.comm), t->comm);
+	s->rec.flags = flags | rw_task_flags(t);
+	if (file && flags & RW_TF_NEW) {
+		rw_file_path(file, &s->path);
+		if (s->path.cut)
+			s->rec.flags |= RW_TF_PATH_CUT;
+		bpf_probe_read_kernel(s->data, sizeof(s->path.data), s->path.data);
+		path = s->path.len & (2 * RW_PATH_MAX - 1);
+		barrier_var(path);
+	}
+	s->rec.path_len = path;
+	rw_sample_output(s, sizeof(s->rec) + path, RW_TASK);
+}
+
+static __always_inline struct rw_proc *insert_leader(struct task_struct *t, struct rw_id *id,
+						     __u64 now)
+{
+	struct rw_proc init = {};
+	__u64 dead = BPF_CORE_READ(t, signal, sum_sched_runtime);
+
+	init.start_ns = id->start_ns;
+	init.leader_cpu_ns = now;
+	init.cpu_ns = now + dead;
+	init.cgroup_id = rw_cgroup_id(rw_task_cgroup(t, rw_cgroup_ssid));
+	init.ppid = BPF_CORE_READ(t, real_parent, tgid);
+	init.parent_start_ns = BPF_CORE_READ(t, real_parent, group_leader, start_boottime);
+	bpf_probe_read_kernel(init.comm, sizeof(init.comm), t->comm);
+	/* Its fork was missed after we began to look: what it used is ours to count. */
+	if (id->start_ns >= rw_attached_ns)
+		rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), init.cpu_ns);
+	return rw_proc_put(id->pid, &init);
+}
+
+static __always_inline bool comm_changed(const char *a, const char *b)
+{
+	const __u64 *x = (const void *)a, *y = (const void *)b;
+
+	return x[0] != y[0] || x[1] != y[1];
+}
+
+static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id, __u64 now)
+{
+	struct rw_proc *e = rw_proc_get(id->pid, id->start_ns);
+	char comm[RW_COMM_LEN] __attribute__((aligned(8)));
+	__u32 flags = 0, ppid;
+	__u64 delta = 0;
+	bool changed;
+
+	rw_scan_processes++;
+	if (!e) {
+		e = insert_leader(t, id, now);
+		flags = RW_TF_NEW;
+	} else {
+		delta = leader_delta(e, now);
+		if (delta) {
+			__sync_fetch_and_add(&e->cpu_ns, delta);
+			rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), delta);
+		}
+	}
+	changed = flags || delta || rw_scan_resync;
+	if (e) {
+		ppid = BPF_CORE_READ(t, real_parent, tgid);
+		bpf_probe_read_kernel(comm, sizeof(comm), t->comm);
+		if (ppid != e->ppid || comm_changed(comm, e->comm)) {
+			e->ppid = ppid;
+			__builtin_memcpy(e->comm, comm, sizeof(comm));
+			changed = true;
+		}
+		/* First sight after the fork: pgid and session have settled by now. */
+		if (!e->scans)
+			changed = true;
+		e->scans++;
+	}
+	if (changed)
+		write_task(t, e, id, rw_scan_resync ? flags | RW_TF_NEW : flags);
+}
+
+static __always_inline void visit_thread(struct task_struct *t, struct rw_id *id, __u32 tid,
+					 __u64 now)
+{
+	bool old = false;
+	__u64 delta = thread_delta(t, tid, now, &old);
+	struct rw_proc *e;
+	struct rw_cpu *ev;
+
+	if (!delta)
+		return;
+	if (!old)
+		rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), delta);
+	e = rw_proc_get(id->pid, id->start_ns);
+	if (!e)
+		return;
+	__sync_fetch_and_add(&e->cpu_ns, delta);
+	ev = rw_sample_reserve(sizeof(*ev), RW_CPU);
+	if (!ev)
+		return;
+	ev->id = *id;
+	ev->cpu_ns = e->cpu_ns;
+	rw_sample_submit(ev);
+}
+
+static __always_inline void visit_kthread(struct task_struct *t, __u32 tid, __u64 now)
+{
+	struct rw_counters *c = rw_counters_here();
+	bool old = false;
+	__u64 delta = thread_delta(t, tid, now, &old);
+
+	if (!c || old || !delta)
+		return;
+	__sync_fetch_and_add(&c->kernel_ns, delta);
+	__sync_fetch_and_add(&c->attributed_ns, delta);
+}
+
+static __always_inline void visit(struct task_struct *t)
+{
+	__u64 now = t->se.sum_exec_runtime;
+	struct rw_id id;
+
+	rw_scan_tasks++;
+	if (t->flags & PF_KTHREAD) {
+		visit_kthread(t, t->pid, now);
+		return;
+	}
+	/*
+	 * Released in the meantime: rw_free has its final figure, or gets it after
+	 * this RCU section. Whoever still has a sighand cannot be freed under us.
+	 */
+	if (!BPF_CORE_READ(t, sighand))
+		return;
+	id.pid = t->tgid;
+	id.start_ns = BPF_CORE_READ(t, group_leader, start_boottime);
+	id.pad = 0;
+	if (t->pid == t->tgid)
+		visit_leader(t, &id, now);
+	else
+		visit_thread(t, &id, t->pid, now);
+}
+
+SEC("iter/task")
+int rw_walk(struct bpf_iter__task *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *t = ctx->task;
+	char byte = 0;
+
+	if (!t)
+		return 0;
+	visit(t);
+	if (rw_scan_tasks % RW_YIELD == 0)
+		bpf_seq_write(seq, &byte, 1);
+	return 0;
+}
+
+static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 now)
+{
+	struct rw_thread *th = bpf_map_lookup_elem(&rw_threads, &tid);
+	__u64 start = BPF_CORE_READ(p, start_boottime), delta = now;
+	struct rw_proc *e;
+	struct rw_id id;
+
+	if (th) {
+		/* Another thread of that tid (an exec swapped them): the process's
+		 * final figure settles it. */
+		if (th->start_ns == start)
+			delta = now > th->cpu_ns ? now - th->cpu_ns : 0;
+		else
+			delta = 0;
+		bpf_map_delete_elem(&rw_threads, &tid);
+	} else if (start < rw_attached_ns) {
+		delta = 0;
+	}
+	if (!delta)
+		return;
+	rw_cgroup_charge(rw_task_cgroup(p, rw_cgroup_ssid), delta);
+	rw_id_of(p, &id);
+	e = rw_proc_get(id.pid, id.start_ns);
+	if (e)
+		__sync_fetch_and_add(&e->cpu_ns, delta);
+}
+
+static __always_inline void free_leader(struct task_struct *p)
+{
+	__u64 final = BPF_CORE_READ(p, signal, sum_sched_runtime), rest = 0;
+	struct rw_counters *c = rw_counters_here();
+	struct rw_free *ev;
+	struct rw_proc *e;
+	struct rw_id id;
+	bool seen = true;
+
+	id.pid = p->tgid;
+	id.start_ns = p->start_boottime;
+	id.pad = 0;
+	e = rw_proc_get(id.pid, id.start_ns);
+	if (e) {
+		rest = final > e->cpu_ns ? final - e->cpu_ns : 0;
+		if (final < e->cpu_ns)
+			final = e->cpu_ns;
+		seen = e->scans > 0;
+	} else if (id.start_ns >= rw_attached_ns) {
+		rest = final;
+		seen = false;
+	}
+	rw_cgroup_charge(rw_task_cgroup(p, rw_cgroup_ssid), rest);
+	if (!seen && c)
+		__sync_fetch_and_add(&c->short_lived_ns, final);
+	ev = rw_sample_reserve(sizeof(*ev), RW_FREE);
+	if (ev) {
+		ev->id = id;
+		ev->cpu_ns = final;
+		ev->cgroup_id = rw_cgroup_id(rw_task_cgroup(p, rw_cgroup_ssid));
+		ev->exit_code = rw_exit_status(p);
+		ev->flags = seen ? 0 : RW_TF_SHORT;
+		bpf_probe_read_kernel(ev->comm, sizeof(ev->comm), p->comm);
+		rw_sample_submit(ev);
+	}
+	if (e)
+		rw_proc_del(id.pid);
+}
+
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(rw_free, struct task_struct *p)
+{
+	__u64 now = BPF_CORE_READ(p, se.sum_exec_runtime);
+	__u32 tid = BPF_CORE_READ(p, pid);
+	struct rw_counters *c;
+
+	if (BPF_CORE_READ(p, flags) & PF_KTHREAD) {
+		c = rw_counters_here();
+		if (c)
+			visit_kthread(p, tid, now);
+		bpf_map_delete_elem(&rw_threads, &tid);
+		return 0;
+	}
+	if (tid == (__u32)BPF_CORE_READ(p, tgid))
+		free_leader(p);
+	else
+		free_thread(p, tid, now);
+	return 0;
+}

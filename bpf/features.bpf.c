@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: (GPL-2.0-or-later OR BSD-2-Clause)
+/*
+ * What this kernel's types look like, asked of the kernel and not of its
+ * version: run once, read by user space, shown by `status` and `doctor`.
+ */
+
+#include "rw.h"
+
+struct rw_features {
+	__u32 probed;
+	__u32 rss_percpu;      /* mm->rss_stat is per-CPU (6.2) */
+	__u32 cgroup_ancestors;/* cgroup.ancestors[] (6.1) */
+	__u32 open_coded_iter; /* bpf_iter_task (6.7) */
+	__s32 ssid_cpu;        /* css_set.subsys index of the cpu controller, -1: none */
+	__s32 ssid_cpuacct;
+};
+
+struct rw_features rw_features;
+
+struct cgroup___v601 {
+	struct cgroup *ancestors[1];
+} __attribute__((preserve_access_index));
+
+struct bpf_iter_task___v607 {
+	__u64 __opaque[3];
+} __attribute__((preserve_access_index));
+
+SEC("raw_tp/sys_enter")
+int rw_features_ask(void *ctx)
+{
+	rw_features.rss_percpu = !bpf_core_type_exists(struct mm_rss_stat___pre_v602);
+	rw_features.cgroup_ancestors = bpf_core_field_exists(struct cgroup___v601, ancestors);
+	rw_features.open_coded_iter = bpf_core_type_exists(struct bpf_iter_task___v607);
+	rw_features.ssid_cpu = -1;
+	rw_features.ssid_cpuacct = -1;
+	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, cpu_cgrp_id))
+		rw_features.ssid_cpu = bpf_core_enum_value(enum cgroup_subsys_id, cpu_cgrp_id);
+	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, cpuacct_cgrp_id))
+		rw_features.ssid_cpuacct =
+			bpf_core_enum_value(enum cgroup_subsys_id, cpuacct_cgrp_id);
+	rw_features.probed = 1;
+	return 0;
+}

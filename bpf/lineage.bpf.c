@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: (GPL-2.0-or-later OR BSD-2-Clause)
+/*
+ * Lineage: who forked whom, what it executed, how it ended, who inherited it.
+ *
+ * tp_btf, not classic tp/: the latter shares a per-CPU recursion guard with
+ * every map update on the host and loses events silently on some preemption
+ * models. Programs are short; the kernel counts what it skips, and the task
+ * walk is the truth.
+ */
+
+#include "rw.h"
+
+/* Key: tgid. Full: the process is counted, its events still go out, a later walk inserts it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct rw_proc);
+} rw_procs SEC(".maps");
+
+struct rw_marker_set {
+	__u64 first[4]; /* bit per first byte of any name */
+	__u32 count;
+	__u32 pad;
+	struct rw_marker marker[RW_MARKER_NAMES];
+};
+
+/* The allow-list of environment names; nothing else of an environment is ever kept. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rw_marker_set);
+} rw_markers SEC(".maps");
+
+/*
+ * Where an exec record is put together. Used by rw_exec alone, which never runs
+ * twice at once on a CPU: before 7.0 preemption is off in a tracepoint, since
+ * then the kernel skips (and counts) a program that is already active there.
+ */
+struct exec_scratch {
+	struct rw_exec rec;
+	char data[8192]; /* path + args + markers, with the room the verifier assumes */
+	struct rw_path path;
+	char var[RW_MARKER_VALUE] __attribute__((aligned(8)));
+	__u32 markers;   /* bytes of markers in data so far */
+	__u32 fresh;     /* the next read begins a variable */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct exec_scratch);
+} rw_exec_buf SEC(".maps");
+
+__hidden struct rw_proc *rw_proc_get(__u32 tgid, __u64 start_ns)
+{
+	struct rw_proc *e = bpf_map_lookup_elem(&rw_procs, &tgid);
+
+	return e && e->start_ns == start_ns ? e : NULL;
+}
+
+__hidden struct rw_proc *rw_proc_put(__u32 tgid, struct rw_proc *init)
+{
+	struct rw_counters *c;
+
+	if (bpf_map_update_elem(&rw_procs, &tgid, init, BPF_ANY)) {
+		c = rw_counters_here();
+		if (c)
+			__sync_fetch_and_add(&c->procs_full, 1);
+		return NULL;
+	}
+	return bpf_map_lookup_elem(&rw_procs, &tgid);
+}
+
+__hidden void rw_proc_del(__u32 tgid)
+{
+	bpf_map_delete_elem(&rw_procs, &tgid);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(rw_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct task_struct *real_parent;
+	struct rw_proc init = {}, *up;
+	struct rw_fork *ev;
+	struct rw_id origin, id;
+
+	/* Threads are no processes; kernel threads have no story. */
+	if (child->pid != child->tgid || child->flags & PF_KTHREAD)
+		return 0;
+	rw_id_of(parent, &origin);
+	id.pid = child->tgid;
+	id.start_ns = child->start_boottime;
+	id.pad = 0;
+	real_parent = BPF_CORE_READ(child, real_parent);
+
+	init.start_ns = id.start_ns;
+	init.cgroup_id = rw_cgroup_id(rw_task_cgroup(child, rw_cgroup_ssid));
+	init.origin_pid = origin.pid;
+	bpf_probe_read_kernel(init.comm, sizeof(init.comm), child->comm);
+	up = rw_proc_get(origin.pid, origin.start_ns);
+	if (up) {
+		init.ci_pid = up->ci_pid;
+		init.ci_start_ns = up->ci_start_ns;
+	}
+	init.ppid = BPF_CORE_READ(real_parent, tgid);
+	init.parent_start_ns = BPF_CORE_READ(real_parent, group_leader, start_boottime);
+	rw_proc_put(id.pid, &init);
+
+	ev = rw_event_reserve(sizeof(*ev), RW_FORK);
+	if (!ev)
+		return 0;
+	ev->id = id;
+	ev->origin = origin;
+	ev->parent.pid = init.ppid;
+	ev->parent.start_ns = init.parent_start_ns;
+	ev->parent.pad = 0;
+	ev->ci.pid = init.ci_pid;
+	ev->ci.start_ns = init.ci_start_ns;
+	ev->ci.pad = 0;
+	ev->cgroup_id = init.cgroup_id;
+	ev->pgid = rw_task_pid_type(child, RW_PIDTYPE_PGID);
+	ev->sid = rw_task_pid_type(child, RW_PIDTYPE_SID);
+	ev->uid = BPF_CORE_READ(child, cred, uid.val);
+	ev->flags = rw_task_flags(child);
+	__builtin_memcpy(ev->comm, init.comm, sizeof(ev->comm));
+	rw_event_submit(ev, false);
+	return 0;
+}
+
+#define RW_PATH_STEPS 32  /* components and mount crossings */
+#define RW_COMPONENT  128 /* bytes of one component; NAME_MAX is 255, longer ones are cut */
+
+__hidden void rw_file_path(struct file *file, struct rw_path *p)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry), *root, *parent;
+	struct vfsmount *vfs = BPF_CORE_READ(file, f_path.mnt);
+	struct mount *mnt = container_of(vfs, struct mount, mnt), *up;
+	__u32 off;
+	long n;
+
+	p->len = 0;
+	p->cut = 1;
+	for (int i = 0; i < RW_PATH_STEPS; i++) {
+		root = BPF_CORE_READ(mnt, mnt.mnt_root);
+		parent = BPF_CORE_READ(dentry, d_parent);
+		if (dentry == root || dentry == parent) {
+			up = BPF_CORE_READ(mnt, mnt_parent);
+			if (up == mnt || dentry != root) {
+				p->cut = 0;
+				return;
+			}
+			dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
+			mnt = up;
+			continue;
+		}
+		off = p->len;
+		if (off > RW_PATH_MAX - RW_COMPONENT)
+			return;
+		n = bpf_probe_read_kernel_str(p->data + off, RW_COMPONENT,
+					      BPF_CORE_READ(dentry, d_name.name));
+		if (n <= 0)
+			return;
+		p->len = off + n;
+		dentry = parent;
+	}
+}
+
+/*
+ * Does a variable begin with an allow-listed "NAME="? Its first 32 bytes come
+ * as words: a global function of scalars is verified once, by itself, and not
+ * again for each of the 256 calls.
+ */
+__noinline int rw_marker_listed(__u64 w0, __u64 w1, __u64 w2, __u64 w3)
+{
+	struct rw_marker_set *set;
+	struct rw_marker *m;
+	__u32 zero = 0;
+
+	set = bpf_map_lookup_elem(&rw_markers, &zero);
+	if (!set)
+		return 0;
+	for (__u32 i = 0; i < RW_MARKER_NAMES; i++) {
+		if (i >= set->count)
+			break;
+		m = &set->marker[i];
+		if ((w0 & m->mask[0]) == m->word[0] && (w1 & m->mask[1]) == m->word[1] &&
+		    (w2 & m->mask[2]) == m->word[2] && (w3 & m->mask[3]) == m->word[3])
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline bool first_listed(struct rw_marker_set *set, __u8 first)
+{
+	return set->first[first >> 6] & (1ULL << (first & 63));
+}
+
+#define RW_ENV_STEPS 256 /* reads of up to RW_MARKER_VALUE bytes: 32 KiB at most */
+
+/* Copies allow-listed variables of the new environment behind data + off. */
+static __always_inline void read_markers(struct exec_scratch *s, __u32 off, __u64 pos, __u64 end)
+{
+	struct rw_marker_set *set;
+	__u32 zero = 0, used;
+	const __u64 *w;
+	long n;
+
+	s->markers = 0;
+	s->fresh = 1;
+	set = bpf_map_lookup_elem(&rw_markers, &zero);
+	if (!set || !set->count)
+		return;
+	for (int i = 0; i < RW_ENV_STEPS; i++) {
+		if (pos >= end)
+			return;
+		n = bpf_probe_read_user_str(s->var, sizeof(s->var), (void *)pos);
+		if (n <= 0)
+			break;
+		w = (const __u64 *)s->var;
+		if (s->fresh && first_listed(set, s->var[0]) &&
+		    rw_marker_listed(w[0], w[1], w[2], w[3])) {
+			used = s->markers;
+			if (used > RW_MARKERS_MAX - RW_MARKER_VALUE)
+				break;
+			bpf_probe_read_kernel(s->data + off + used, RW_MARKER_VALUE, s->var);
+			s->markers = used + n;
+		}
+		/* A read that filled the buffer stopped inside the value: skip its rest. */
+		s->fresh = n < (long)sizeof(s->var);
+		pos += n < (long)sizeof(s->var) ? n : n - 1;
+	}
+	s->rec.flags |= RW_TF_ENV_CUT;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(rw_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
+{
+	struct mm_struct *mm = BPF_CORE_READ(p, mm);
+	struct rw_proc *e, init = {};
+	struct exec_scratch *s;
+	struct inode *inode;
+	struct file *file;
+	__u32 zero = 0, path, args, markers;
+	__u64 start, end;
+
+	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
+	if (!s || !mm)
+		return 0;
+	s->rec.flags = 0;
+	rw_id_of(p, &s->rec.id);
+	s->rec.exec_id = BPF_CORE_READ(p, self_exec_id);
+	s->rec.cgroup_id = rw_cgroup_id(rw_task_cgroup(p, rw_cgroup_ssid));
+	s->rec.uid = BPF_CORE_READ(p, cred, uid.val);
+	s->rec.pad = 0;
+	bpf_probe_read_kernel(s->rec.comm, sizeof(s->rec.comm), p->comm);
+
+	file = BPF_CORE_READ(mm, exe_file);
+	inode = BPF_CORE_READ(file, f_inode);
+	s->rec.exe_ino = BPF_CORE_READ(inode, i_ino);
+	s->rec.exe_dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	rw_file_path(file, &s->path);
+	if (s->path.cut)
+		s->rec.flags |= RW_TF_PATH_CUT;
+	bpf_probe_read_kernel(s->data, sizeof(s->path.data), s->path.data);
+	path = s->path.len & (2 * RW_PATH_MAX - 1);
+	barrier_var(path);
+
+	start = BPF_CORE_READ(mm, arg_start);
+	end = BPF_CORE_READ(mm, arg_end);
+	s->rec.args_total = end - start;
+	args = end - start;
+	if (end - start > RW_ARGS_MAX) {
+		args = RW_ARGS_MAX;
+		s->rec.flags |= RW_TF_ARGS_CUT;
+	}
+	barrier_var(args);
+	if (args > RW_ARGS_MAX)
+		return 0;
+	if (bpf_probe_read_user(s->data + path, args, (void *)start)) {
+		args = 0;
+		s->rec.flags |= RW_TF_ARGS_FAULT;
+	}
+	read_markers(s, path + args, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end));
+	markers = s->markers & (2 * RW_MARKERS_MAX - 1);
+	barrier_var(markers);
+	s->rec.path_len = path;
+	s->rec.args_len = args;
+	s->rec.markers_len = markers;
+
+	e = rw_proc_get(s->rec.id.pid, s->rec.id.start_ns);
+	if (!e) {
+		init.start_ns = s->rec.id.start_ns;
+		init.cgroup_id = s->rec.cgroup_id;
+		init.ppid = BPF_CORE_READ(p, real_parent, tgid);
+		e = rw_proc_put(s->rec.id.pid, &init);
+	}
+	if (e) {
+		__builtin_memcpy(e->comm, s->rec.comm, sizeof(e->comm));
+		if (markers) {
+			e->ci_pid = s->rec.id.pid;
+			e->ci_start_ns = s->rec.id.start_ns;
+		}
+		if ((__u32)old_pid != s->rec.id.pid)
+			rw_adopt_thread(e, old_pid);
+	}
+	rw_event_output(s, sizeof(s->rec) + path + args + markers, RW_EXEC);
+	return 0;
+}
+
+/*
+ * Children of a task that exits. They are listed per thread, and with
+ * exit_group any thread's exit may be the one that hands them to the reaper, so
+ * `signal->live == 0` is not the condition. Who inherits them is not known yet
+ * and not predicted: user space reads it again.
+ */
+static __always_inline void emit_children(struct task_struct *p, __u32 live)
+{
+	const __u32 sibling = bpf_core_field_offset(struct task_struct, sibling);
+	struct list_head *head, *next;
+	struct rw_children *ev;
+	struct task_struct *c;
+	__u32 n = 0;
+
+	head = (void *)p + bpf_core_field_offset(struct task_struct, children);
+	next = BPF_CORE_READ(p, children.next);
+	if (!next || next == head)
+		return;
+	ev = rw_event_reserve(sizeof(*ev), RW_CHILDREN);
+	if (!ev)
+		return;
+	rw_id_of(p, &ev->parent);
+	ev->tid = p->pid;
+	ev->live = live;
+	for (int i = 0; i < RW_CHILDREN_MAX; i++) {
+		if (!next || next == head)
+			break;
+		c = (void *)next - sibling;
+		ev->child[i].id.start_ns = BPF_CORE_READ(c, start_boottime);
+		ev->child[i].id.pid = BPF_CORE_READ(c, tgid);
+		ev->child[i].id.pad = 0;
+		ev->child[i].pgid = rw_task_pid_type(c, RW_PIDTYPE_PGID);
+		ev->child[i].sid = rw_task_pid_type(c, RW_PIDTYPE_SID);
+		n++;
+		next = BPF_CORE_READ(next, next);
+	}
+	ev->count = n;
+	ev->flags = next && next != head ? RW_TF_MORE : 0;
+	rw_event_submit(ev, true);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(rw_exit, struct task_struct *p)
+{
+	struct rw_exit *ev;
+	int live;
+
+	if (p->flags & PF_KTHREAD)
+		return 0;
+	live = BPF_CORE_READ(p, signal, live.counter);
+	emit_children(p, live);
+	/* Two last threads may both read 0: the reader takes the second as the same. */
+	if (live)
+		return 0;
+	ev = rw_event_reserve(sizeof(*ev), RW_EXIT);
+	if (!ev)
+		return 0;
+	rw_id_of(p, &ev->id);
+	ev->exit_code = rw_exit_status(p);
+	ev->flags = 0;
+	bpf_probe_read_kernel(ev->comm, sizeof(ev->comm), p->comm);
+	rw_event_submit(ev, false);
+	return 0;
+}
+
+/*
+ * Exact, where it loads: kernel/exit.c reparent_leader() calls it once for each
+ * child that changes hands, with the dying father, and real_parent already is
+ * the new reaper. The call with a NULL parent is the other caller's.
+ */
+SEC("?fentry/kill_orphaned_pgrp")
+int BPF_PROG(rw_reparent, struct task_struct *child, struct task_struct *father)
+{
+	struct task_struct *reaper;
+	struct rw_reparent *ev;
+	struct rw_proc *e;
+
+	/* Dead children are handed on too, to be reaped: no orphans. */
+	if (!father || BPF_CORE_READ(child, exit_state))
+		return 0;
+	ev = rw_event_reserve(sizeof(*ev), RW_REPARENT);
+	if (!ev)
+		return 0;
+	rw_id_of(child, &ev->id);
+	rw_id_of(father, &ev->old_parent);
+	reaper = BPF_CORE_READ(child, real_parent);
+	rw_id_of(reaper, &ev->reaper);
+	ev->reaper_flags = rw_task_flags(reaper);
+	ev->pgid = rw_task_pid_type(child, RW_PIDTYPE_PGID);
+	ev->sid = rw_task_pid_type(child, RW_PIDTYPE_SID);
+	ev->via = RW_VIA_HOOK;
+	bpf_probe_read_kernel(ev->reaper_comm, sizeof(ev->reaper_comm),
+			      BPF_CORE_READ(reaper, group_leader)->comm);
+	e = rw_proc_get(ev->id.pid, ev->id.start_ns);
+	if (e) {
+		e->ppid = ev->reaper.pid;
+		e->parent_start_ns = ev->reaper.start_ns;
+	}
+	rw_event_submit(ev, true);
+	return 0;
+}

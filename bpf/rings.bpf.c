@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: (GPL-2.0-or-later OR BSD-2-Clause)
+/* Transport: the two rings and the counters of everything that can be lost. */
+
+#include "rw.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Lineage. Full: the record is dropped and counted, a rescan heals. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 * 1024 * 1024);
+} rw_events SEC(".maps");
+
+/* Samples. Full: dropped and counted, the next scan says the same again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} rw_samples SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rw_counters);
+} rw_counters SEC(".maps");
+
+/* Bytes queued at which the reader is woken although nobody waits for the record. */
+const volatile __u64 rw_events_wake = 512 * 1024;
+const volatile __u64 rw_samples_wake = 256 * 1024;
+
+__hidden struct rw_counters *rw_counters_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&rw_counters, &zero);
+}
+
+/*
+ * `seq` is not atomic: two programs that nest on one CPU may number alike. It
+ * proves gaps to the reader; the counters are the books, and they are atomic.
+ */
+static __always_inline void fill(struct rw_hdr *h, __u32 len, __u32 type, __u64 seq)
+{
+	h->type = type;
+	h->cpu = bpf_get_smp_processor_id();
+	h->len = len;
+	h->seq = seq;
+	h->time_ns = bpf_ktime_get_boot_ns();
+}
+
+static __always_inline __u64 wake_flags(void *ring, __u64 threshold, bool wake)
+{
+	if (wake || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= threshold)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+__hidden void *rw_event_reserve(__u32 len, __u32 type)
+{
+	struct rw_counters *c = rw_counters_here();
+	void *rec;
+
+	if (!c || type >= RW_KERNEL_TYPES)
+		return NULL;
+	__sync_fetch_and_add(&c->emitted[type], 1);
+	c->seq_events++;
+	rec = bpf_ringbuf_reserve(&rw_events, len, 0);
+	if (!rec) {
+		__sync_fetch_and_add(&c->dropped[type], 1);
+		return NULL;
+	}
+	fill(rec, len, type, c->seq_events);
+	return rec;
+}
+
+__hidden void rw_event_submit(void *rec, bool wake)
+{
+	bpf_ringbuf_submit(rec, wake_flags(&rw_events, rw_events_wake, wake));
+}
+
+__hidden void *rw_sample_reserve(__u32 len, __u32 type)
+{
+	struct rw_counters *c = rw_counters_here();
+	void *rec;
+
+	if (!c || type >= RW_KERNEL_TYPES)
+		return NULL;
+	__sync_fetch_and_add(&c->emitted[type], 1);
+	c->seq_samples++;
+	rec = bpf_ringbuf_reserve(&rw_samples, len, 0);
+	if (!rec) {
+		__sync_fetch_and_add(&c->dropped[type], 1);
+		return NULL;
+	}
+	fill(rec, len, type, c->seq_samples);
+	return rec;
+}
+
+__hidden void rw_sample_submit(void *rec)
+{
+	bpf_ringbuf_submit(rec, wake_flags(&rw_samples, rw_samples_wake, false));
+}
+
+__hidden int rw_event_output(void *rec, __u32 len, __u32 type)
+{
+	struct rw_counters *c = rw_counters_here();
+
+	if (!c || type >= RW_KERNEL_TYPES)
+		return 0;
+	__sync_fetch_and_add(&c->emitted[type], 1);
+	fill(rec, len, type, ++c->seq_events);
+	if (bpf_ringbuf_output(&rw_events, rec, len,
+			       wake_flags(&rw_events, rw_events_wake, false)))
+		__sync_fetch_and_add(&c->dropped[type], 1);
+	return 0;
+}
+
+__hidden int rw_sample_output(void *rec, __u32 len, __u32 type)
+{
+	struct rw_counters *c = rw_counters_here();
+
+	if (!c || type >= RW_KERNEL_TYPES)
+		return 0;
+	__sync_fetch_and_add(&c->emitted[type], 1);
+	fill(rec, len, type, ++c->seq_samples);
+	if (bpf_ringbuf_output(&rw_samples, rec, len,
+			       wake_flags(&rw_samples, rw_samples_wake, false)))
+		__sync_fetch_and_add(&c->dropped[type], 1);
+	return 0;
+}

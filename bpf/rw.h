@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: (GPL-2.0-or-later OR BSD-2-Clause) */
+#ifndef RW_BPF_H
+#define RW_BPF_H
+
+/*
+ * What the BPF objects share. A map belongs to the object that defines it;
+ * the others call the __hidden functions declared here.
+ */
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "compat.h"
+#include "runaway/wire.h"
+
+/* ---- rings.bpf.c: transport and loss ---- */
+
+/* This CPU's counters; never NULL in practice, but the verifier wants it asked. */
+__hidden struct rw_counters *rw_counters_here(void);
+
+/*
+ * Room for one record of fixed length, its header filled; NULL (and counted)
+ * when the ring has none. `len` must be a constant. A lineage record wakes the
+ * reader at once only if `wake`; otherwise the reader comes by each interval,
+ * or when a good part of the ring is queued.
+ */
+__hidden void *rw_event_reserve(__u32 len, __u32 type);
+__hidden void rw_event_submit(void *rec, bool wake);
+__hidden void *rw_sample_reserve(__u32 len, __u32 type);
+__hidden void rw_sample_submit(void *rec);
+
+/* The same for a record of variable length that begins with a struct rw_hdr. */
+__hidden int rw_event_output(void *rec, __u32 len, __u32 type);
+__hidden int rw_sample_output(void *rec, __u32 len, __u32 type);
+
+/* ---- cgroup.bpf.c ---- */
+
+/* Adds CPU to the cgroup's own account; makes its entry when it has none. */
+__hidden void rw_cgroup_charge(struct cgroup *cg, __u64 delta_ns);
+/* The same by id, for a cgroup whose entry is known to exist. */
+__hidden void rw_cgroup_charge_id(__u64 id, __u64 delta_ns);
+
+/* ---- cpu.bpf.c ---- */
+
+/*
+ * The thread (the whole process: at most 128 threads) moved to another cgroup:
+ * what it used until now is charged to the one it left, e->cgroup_id.
+ */
+__hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e);
+__hidden void rw_flush_process(struct task_struct *t, struct rw_proc *e);
+/* A thread other than the leader called exec and is the leader now. */
+__hidden void rw_adopt_thread(struct rw_proc *e, __u32 old_tid);
+
+/* ---- lineage.bpf.c ---- */
+
+__hidden struct rw_proc *rw_proc_get(__u32 tgid, __u64 start_ns);
+/* Inserts or replaces. NULL (and counted) when the map is full. */
+__hidden struct rw_proc *rw_proc_put(__u32 tgid, struct rw_proc *init);
+__hidden void rw_proc_del(__u32 tgid);
+
+/*
+ * Components of a file's path, leaf first, a NUL behind each, up to the root of
+ * the mount tree. It lies in a map value, not on the stack: what the verifier
+ * does not track it cannot tell apart either, and the loop's states stay few.
+ */
+struct rw_path {
+	__u32 len;  /* bytes of data in use */
+	__u32 cut;  /* components are missing at the root's end */
+	char data[RW_PATH_MAX];
+};
+__hidden void rw_file_path(struct file *file, struct rw_path *p);
+
+/* Index in css_set.subsys whose cgroup counts, or -1: the default (v2) hierarchy. */
+extern const volatile int rw_cgroup_ssid;
+
+/* The cgroup of a task in the hierarchy that we follow. */
+static __always_inline struct cgroup *rw_task_cgroup(struct task_struct *t, int ssid)
+{
+	if (ssid < 0)
+		return BPF_CORE_READ(t, cgroups, dfl_cgrp);
+	return BPF_CORE_READ(t, cgroups, subsys[ssid & 15], cgroup);
+}
+
+static __always_inline __u64 rw_cgroup_id(struct cgroup *cg)
+{
+	return BPF_CORE_READ(cg, kn, id);
+}
+
+static __always_inline void rw_id_of(struct task_struct *t, struct rw_id *id)
+{
+	struct task_struct *leader = BPF_CORE_READ(t, group_leader);
+
+	id->start_ns = BPF_CORE_READ(leader, start_boottime);
+	id->pid = BPF_CORE_READ(t, tgid);
+	id->pad = 0;
+}
+
+/* Process group or session, as the initial pid namespace numbers it. */
+static __always_inline __u32 rw_task_pid_type(struct task_struct *t, int type)
+{
+	struct pid *pid = BPF_CORE_READ(t, signal, pids[type]);
+
+	return pid ? BPF_CORE_READ(pid, numbers[0].nr) : 0;
+}
+
+static __always_inline __u32 rw_task_flags(struct task_struct *t)
+{
+	struct signal_struct *sig = BPF_CORE_READ(t, signal);
+	__u32 flags = 0;
+
+	if (BPF_CORE_READ(sig, flags) & SIGNAL_UNKILLABLE)
+		flags |= RW_TF_NS_INIT;
+	if (BPF_CORE_READ_BITFIELD_PROBED(sig, is_child_subreaper))
+		flags |= RW_TF_SUBREAPER;
+	if (BPF_CORE_READ(t, exit_state))
+		flags |= RW_TF_ZOMBIE;
+	return flags;
+}
+
+/* Status as wait(2) reports it: kernel/exit.c, wait_task_zombie(). */
+static __always_inline __s32 rw_exit_status(struct task_struct *t)
+{
+	struct signal_struct *sig = BPF_CORE_READ(t, signal);
+
+	if (BPF_CORE_READ(sig, flags) & SIGNAL_GROUP_EXIT)
+		return BPF_CORE_READ(sig, group_exit_code);
+	return BPF_CORE_READ(t, group_leader, exit_code);
+}
+
+#endif
