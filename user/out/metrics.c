@@ -6,13 +6,6 @@ static const struct metrics_family *const tables[] = {
 	runaway_metrics_incidents, runaway_metrics_self,
 };
 
-const char *runaway_metrics_content_type(enum metrics_format f)
-{
-	return f == METRICS_OPENMETRICS
-		       ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-		       : "text/plain; version=0.0.4; charset=utf-8";
-}
-
 static void write_families(struct exposition *e)
 {
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {

@@ -146,3 +146,10 @@ enum metrics_format runaway_metrics_negotiate(const char *accept)
 	}
 	return open > text.quality ? METRICS_OPENMETRICS : METRICS_TEXT;
 }
+
+const char *runaway_metrics_content_type(enum metrics_format f)
+{
+	return f == METRICS_OPENMETRICS
+		       ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+		       : "text/plain; version=0.0.4; charset=utf-8";
+}

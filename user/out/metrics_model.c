@@ -55,7 +55,7 @@ static void cgroup_add(void *ctx, struct runaway_cgroup *cg)
 	}
 	rows->row[rows->count++] = (struct cgroup_row){
 		.path = cg->path ? cg->path : "_unknown",
-		.cpu_ns = cg->total_cpu_ns,
+		.cpu_ns = cg->series_cpu_ns,
 	};
 }
 
