@@ -82,6 +82,11 @@ struct incident_store_config {
 	const char *env;
 	const char *boot_id; /* of this boot */
 	bool memory_only;    /* replay: nothing touches the disk */
+	/*
+	 * CLOCK_REALTIME now: stamps what opening itself finds out (an incident of an
+	 * earlier boot, an event made good). 0: the incident's last change.
+	 */
+	uint64_t opening_realtime_ns;
 };
 
 /* A line of events.jsonl, for replay's output and for tests; text without newline. */
