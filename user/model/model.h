@@ -59,7 +59,12 @@ struct runaway_ci {
 			       * "drone", "woodpecker", "act"; "unknown" for CI=true alone */
 	struct runaway_marker *marker;
 	size_t count;
+	char *text; /* the markers as NAME=value NUL …: equal text is one set */
+	size_t text_len;
+	uint32_t members; /* living processes that carry it */
+	bool listed;	  /* in the model's tables; the room's own business */
 	UT_hash_handle hh;
+	UT_hash_handle hh_text;
 };
 
 /* ---- cgroups ---- */
@@ -92,6 +97,18 @@ struct runaway_cgroup {
 	unsigned int level;
 	bool has_series;	/* own series in runaway_cgroup_cpu_seconds_total */
 	uint64_t series_cpu_ns; /* value of that series */
+	uint32_t members;	/* living processes in it */
+	uint32_t ci_members;	/* of which with CI markers */
+	bool is_ci;		/* its own name follows a CI runner's scheme */
+	/* The room's own business from here on. */
+	bool released;	  /* the kernel dropped it; kept for its series */
+	bool hot;	  /* in the list of those that ran since the last tick */
+	bool going;	  /* in the list of the removed */
+	bool series_slot; /* its series takes one of limits.series: the root's does not */
+	bool counted_ci;
+	uint32_t oldest_pid; /* oldest member, valid for the pass `oldest_pass` */
+	uint64_t oldest_start_ns, oldest_pass;
+	struct runaway_cgroup *hot_next, *going_next;
 	UT_hash_handle hh;
 };
 
@@ -196,6 +213,19 @@ struct runaway_proc {
 
 	struct runaway_orphan *orphan; /* NULL: not an orphan */
 	struct runaway_proc *orphan_prev, *orphan_next;
+
+	/* The room's own business from here on. */
+	char *cgroup_path;     /* best line of cgroup_text */
+	uint64_t parent_ns;    /* when `parent` was last told */
+	uint64_t event_ns;     /* last lineage record applied: older samples do not undo it */
+	uint64_t touched_ns;   /* last record of any kind */
+	uint32_t dead_below;   /* longest run of dead ancestors that hangs below */
+	bool execed;	       /* the image is its own, not its origin's */
+	bool pending;	       /* waits for the end of the scan to be settled */
+	bool retried;	       /* was settled once without its cgroup's path */
+	bool held;	       /* freed before its exit was told: late records still name it */
+	bool listed;	       /* in the list of orphans */
+	bool in_cgroup, in_ci; /* counted as a member there */
 	UT_hash_handle hh;     /* by id */
 	UT_hash_handle hh_pid; /* by pid, the living only */
 };
@@ -291,10 +321,14 @@ uint64_t runaway_model_realtime(const struct runaway_model *m, uint64_t boot_ns)
 const struct runaway_host_state *runaway_model_host(const struct runaway_model *m);
 const struct runaway_model_counters *runaway_model_counters(const struct runaway_model *m);
 const struct rw_meta *runaway_model_meta(const struct runaway_model *m);
+/* Alive and zombie, kernel threads left out: what the task walk counts. */
 size_t runaway_model_living(const struct runaway_model *m);
 size_t runaway_model_remembered(const struct runaway_model *m); /* dead, kept for lineage */
 /* True from a loss until the RESYNC scan that heals it has ended: ask for one. */
 bool runaway_model_wants_resync(const struct runaway_model *m);
+/* Why: "loss" (records were lost), "count" (a scan counted other processes than we know),
+ * "room" (processes were refused by the limit and there is room again); NULL: it does not want. */
+const char *runaway_model_resync_reason(const struct runaway_model *m);
 
 struct runaway_proc *runaway_model_find_pid(const struct runaway_model *m, uint32_t pid);
 struct runaway_proc *runaway_model_find(const struct runaway_model *m, struct runaway_id id);
@@ -329,7 +363,8 @@ const char *runaway_proc_cgroup_path(const struct runaway_model *m, const struct
 int runaway_proc_cgroup_names(const struct runaway_model *m, const struct runaway_proc *p,
 			      struct runaway_cgroup_names *ret);
 
-/* ---- groups, made anew by each RW_TICK; valid until the next apply() ---- */
+/* ---- groups, as of the last RW_TICK, those that ended left out; valid until the next apply() ----
+ */
 const struct runaway_group *runaway_model_groups(const struct runaway_model *m, size_t *ret_count);
 
 /* ---- pieces that stand alone (cgroup_path.c, redact.c, ci.c) ---- */

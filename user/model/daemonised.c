@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Was a process left behind on purpose? Judged by its name, and by how its origin ended. */
+
+#include <fnmatch.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "model/internal.h"
+
+/* Names as the kernel keeps them: 15 bytes. */
+static const char *const builtin[] = {
+	/* Crash handlers: orphans from birth, two to a browser. */
+	"chrome_crashpad*",
+	"crashhelper*",
+	/* Container shims and monitors, and the engines. */
+	"containerd-shim*",
+	"containerd",
+	"conmon*",
+	"dockerd",
+	"docker-init",
+	"catatonit",
+	"tini",
+	"dumb-init",
+	"s6-svscan",
+	"s6-supervise",
+	"runsvdir",
+	"runsv",
+	/* Session and message services. */
+	"systemd",
+	"systemd-*",
+	"(sd-pam)",
+	"dbus-daemon",
+	"dbus-broker*",
+	"ssh-agent",
+	"gpg-agent",
+	"keyboxd",
+	"dirmngr",
+	"scdaemon",
+	"gnome-keyring-d",
+	"at-spi*",
+	"dconf-service",
+	"gvfsd*",
+	"pulseaudio",
+	"pipewire*",
+	"wireplumber",
+	/* Terminals that outlive their terminal. */
+	"tmux: server",
+	"tmux: client",
+	"tmux",
+	"screen",
+	"SCREEN",
+	"mosh-server",
+	/* Classic daemons. */
+	"sshd",
+	"sshd-session",
+	"nginx",
+	"apache2",
+	"httpd",
+	"haproxy",
+	"cron",
+	"crond",
+	"atd",
+	"anacron",
+	"rsyslogd",
+	"syslogd",
+	"agetty",
+	"login",
+	"getty",
+	"chronyd",
+	"ntpd",
+	"dhclient",
+	"dnsmasq",
+	"rpcbind",
+	"exim4",
+	"master",
+	"udevd",
+	"auditd",
+	"polkitd",
+	"postgres",
+	"mysqld",
+	"mariadbd",
+	"redis-server",
+	"memcached",
+	"qemu-ga",
+	"ccache",
+	"distccd",
+	NULL,
+};
+
+const char *const *runaway_by_design_builtin(void)
+{
+	return builtin;
+}
+
+/* The builtin patterns are words, or words with one '*' at the end: no need for fnmatch. */
+static bool builtin_match(const char *comm)
+{
+	for (const char *const *p = builtin; *p; p++) {
+		size_t len = strlen(*p);
+
+		if ((*p)[len - 1] == '*' ? strncmp(comm, *p, len - 1) == 0 : strcmp(comm, *p) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool runaway_proc_by_design_listed(const struct runaway_model *m, const struct runaway_proc *p)
+{
+	const char *exe = p->image ? p->image->exe : NULL;
+
+	if (builtin_match(p->comm))
+		return true;
+	for (char **g = m->by_design; g && *g; g++)
+		if (fnmatch(*g, p->comm, 0) == 0 || (exe && fnmatch(*g, exe, 0) == 0))
+			return true;
+	return false;
+}
+
+/* Exited with 0, soon after it had forked `child`. */
+static bool left_on_purpose(const struct runaway_proc *origin, const struct runaway_proc *child)
+{
+	return origin->exit_known && WIFEXITED(origin->exit_code) &&
+	       WEXITSTATUS(origin->exit_code) == 0 &&
+	       origin->exit_ns <= child->id.start_ns + DAEMONISE_NS;
+}
+
+enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
+						const struct runaway_proc *p)
+{
+	const struct runaway_proc *child = p, *a = p->origin;
+
+	if ((p->flags & RW_TF_NS_INIT) || runaway_proc_by_design_listed(m, p))
+		return RUNAWAY_DAEMONISED_YES;
+	if (!a)
+		return p->sid == p->id.pid ? RUNAWAY_DAEMONISED_UNKNOWN : RUNAWAY_DAEMONISED_NO;
+	if (!left_on_purpose(a, p))
+		return RUNAWAY_DAEMONISED_NO;
+	if (p->sid == p->id.pid)
+		return RUNAWAY_DAEMONISED_YES;
+	/* Double fork: the session was made by an ancestor that went the same way. */
+	for (int i = 0; a && i < LINEAGE_MAX && left_on_purpose(a, child); i++) {
+		if (p->sid == a->id.pid)
+			return RUNAWAY_DAEMONISED_YES;
+		child = a;
+		a = a->origin;
+	}
+	return RUNAWAY_DAEMONISED_NO;
+}
+
+const char *runaway_daemonised_name(enum runaway_daemonised d)
+{
+	static const char *const names[] = {
+		[RUNAWAY_DAEMONISED_NO] = "no",
+		[RUNAWAY_DAEMONISED_UNKNOWN] = "unknown",
+		[RUNAWAY_DAEMONISED_YES] = "yes",
+	};
+
+	return (unsigned int)d < ARRAY_SIZE(names) ? names[d] : "unknown";
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Orphans of one process group that run the same executable are one subject. */
+
+#include <string.h>
+
+#include "model/internal.h"
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* By inode where it is known, else by path, else by name; the kinds do not mix. */
+static int compare_exe(const struct runaway_proc *a, const struct runaway_proc *b)
+{
+	const struct runaway_image *x = a->image, *y = b->image;
+	int kx = x && x->exe_ino ? 2 : x && x->exe ? 1 : 0;
+	int ky = y && y->exe_ino ? 2 : y && y->exe ? 1 : 0;
+
+	if (kx != ky)
+		return kx - ky;
+	if (kx == 2 && x->exe_ino != y->exe_ino)
+		return compare_u64(x->exe_ino, y->exe_ino);
+	if (kx == 2)
+		return compare_u64(x->exe_dev, y->exe_dev);
+	return kx == 1 ? strcmp(x->exe, y->exe) : strcmp(a->comm, b->comm);
+}
+
+/* Same group; an unknown process group is nobody's fellow. */
+static int compare_group(const struct runaway_proc *a, const struct runaway_proc *b)
+{
+	int c = compare_u64(a->pgid, b->pgid);
+
+	if (c == 0 && a->pgid == 0)
+		c = compare_u64(a->id.pid, b->id.pid);
+	return c ? c : compare_exe(a, b);
+}
+
+static int compare_orphans(const void *pa, const void *pb)
+{
+	const struct runaway_proc *a = *(struct runaway_proc *const *)pa;
+	const struct runaway_proc *b = *(struct runaway_proc *const *)pb;
+	int c = compare_group(a, b);
+
+	if (c == 0)
+		c = compare_u64(a->id.start_ns, b->id.start_ns);
+	return c ? c : compare_u64(a->id.pid, b->id.pid);
+}
+
+/* Room for n orphans and as many groups. */
+static int reserve(struct group_table *t, size_t n)
+{
+	struct runaway_proc **orphan;
+	struct runaway_group *group;
+
+	if (n <= t->orphan_cap && n <= t->cap)
+		return 0;
+	n = MAX(n, t->orphan_cap * 2);
+	orphan = realloc(t->orphan, n * sizeof(*orphan));
+	if (!orphan)
+		return -ENOMEM;
+	t->orphan = orphan;
+	t->orphan_cap = n;
+	group = realloc(t->group, n * sizeof(*group));
+	if (!group)
+		return -ENOMEM;
+	t->group = group;
+	t->cap = n;
+	return 0;
+}
+
+static void add_to_group(struct runaway_group *g, const struct runaway_proc *p)
+{
+	const struct runaway_orphan *o = p->orphan;
+
+	g->orphan_count++;
+	g->cores += o->cores;
+	g->cpu_ns += o->tree_cpu_ns;
+	g->rss_bytes += o->rss_bytes;
+	g->processes += o->processes;
+}
+
+void groups_make(struct runaway_model *m)
+{
+	struct group_table *t = m->groups;
+	struct runaway_group *g = NULL;
+	size_t n = 0;
+
+	t->count = 0;
+	t->stale = false;
+	if (reserve(t, m->orphans) < 0)
+		return;
+	for (struct runaway_proc *p = m->orphan_head; p; p = p->orphan_next)
+		t->orphan[n++] = p;
+	if (n)
+		qsort(t->orphan, n, sizeof(t->orphan[0]), compare_orphans);
+	for (size_t i = 0; i < n; i++) {
+		if (!g || compare_group(g->root, t->orphan[i]) != 0) {
+			g = &t->group[t->count++];
+			*g = (struct runaway_group){ .root = t->orphan[i],
+						     .orphan = &t->orphan[i] };
+			g->daemonised = runaway_proc_daemonised(m, g->root);
+		}
+		add_to_group(g, t->orphan[i]);
+	}
+}
+
+void groups_free(struct group_table *t)
+{
+	if (!t)
+		return;
+	free(t->group);
+	free(t->orphan);
+	free(t);
+}
+
+const struct runaway_group *runaway_model_groups(const struct runaway_model *m, size_t *ret_count)
+{
+	/* The table is a view: making it anew after an orphan ended changes nothing in the model.
+	 */
+	if (m->groups->stale)
+		groups_make((struct runaway_model *)m);
+	*ret_count = m->groups->count;
+	return m->groups->group;
+}

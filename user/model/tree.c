@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An orphan's tree: what it burned, what of it lives, and the timeline of both. */
+
+#include "model/internal.h"
+
+/*
+ * Next process of the tree of `root` in depth-first order, NULL at the end.
+ * Trees of orphans below (under a subreaper that is an orphan itself) are
+ * their own and left out.
+ */
+static const struct runaway_proc *tree_next(const struct runaway_proc *root,
+					    const struct runaway_proc *p)
+{
+	const struct runaway_proc *next = p->child_head;
+
+	for (;;) {
+		while (next && next->orphan)
+			next = next->child_next;
+		if (next)
+			return next;
+		if (p == root)
+			return NULL;
+		next = p->child_next;
+		p = p->parent_proc;
+	}
+}
+
+uint64_t tree_cpu(const struct runaway_proc *root)
+{
+	uint64_t sum = 0;
+
+	for (const struct runaway_proc *p = root; p; p = tree_next(root, p))
+		sum += p->cpu_ns;
+	return sum;
+}
+
+/* ---- timeline ---- */
+static void merge_pairs(struct runaway_timeline *t)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->count; i += 2)
+		t->point[kept++] = t->point[i];
+	t->count = kept;
+	t->spacing_ns *= 2;
+}
+
+void timeline_add(struct runaway_timeline *t, const struct runaway_point *pt)
+{
+	const struct runaway_point *last = t->count ? &t->point[t->count - 1] : NULL;
+
+	/* Ticks jitter: a point that is nearly due is taken. */
+	if (last && pt->at_ns < last->at_ns + t->spacing_ns - t->spacing_ns / 8)
+		return;
+	if (t->count == RUNAWAY_TIMELINE_MAX) {
+		merge_pairs(t);
+		last = &t->point[t->count - 1];
+		if (pt->at_ns < last->at_ns + t->spacing_ns - t->spacing_ns / 8)
+			return;
+	}
+	t->point[t->count++] = *pt;
+}
+
+static void timeline_tick(struct runaway_model *m, struct runaway_proc *p, uint64_t now_ns)
+{
+	struct runaway_orphan *o = p->orphan;
+	const struct runaway_point pt = {
+		.at_ns = now_ns,
+		.cpu_ns = o->tree_cpu_ns,
+		.processes = o->processes,
+		.rss_bytes = o->rss_bytes,
+	};
+
+	if (!o->timeline && o->cores > TIMELINE_MIN_CORES && m->timelines < TIMELINES_MAX) {
+		o->timeline = calloc(1, sizeof(*o->timeline));
+		if (!o->timeline)
+			return;
+		o->timeline->spacing_ns = NSEC_PER_SEC;
+		m->timelines++;
+	}
+	if (o->timeline)
+		timeline_add(o->timeline, &pt);
+}
+
+static void tree_count(struct runaway_proc *root)
+{
+	struct runaway_orphan *o = root->orphan;
+
+	o->processes = 0;
+	o->rss_bytes = 0;
+	for (const struct runaway_proc *p = root; p; p = tree_next(root, p)) {
+		if (p->state != RUNAWAY_ALIVE)
+			continue;
+		o->processes++;
+		o->rss_bytes += p->rss_bytes;
+	}
+}
+
+void tree_tick(struct runaway_model *m, uint64_t now_ns)
+{
+	for (struct runaway_proc *p = m->orphan_head; p; p = p->orphan_next) {
+		struct runaway_orphan *o = p->orphan;
+
+		if (now_ns > o->window_start_ns) {
+			o->cores = (double)(o->tree_cpu_ns - o->window_cpu_ns) /
+				   (double)(now_ns - o->window_start_ns);
+			o->window_start_ns = now_ns;
+			o->window_cpu_ns = o->tree_cpu_ns;
+		}
+		tree_count(p);
+		timeline_tick(m, p, now_ns);
+	}
+}
