@@ -13,8 +13,11 @@
 static const char *glob_fault(const char *p)
 {
 	for (; *p; p++) {
-		if (*p == '\\' && !*++p)
-			return "ends with a lone backslash";
+		if (*p == '\\') {
+			if (!*++p)
+				return "ends with a lone backslash";
+			continue;
+		}
 		if (*p == '[') {
 			const char *end = p + 1;
 
