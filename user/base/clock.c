@@ -181,7 +181,9 @@ char *runaway_human_bytes(uint64_t bytes, char *buf, size_t size)
 	if (u == 0) {
 		snprintf(buf, size, "%" PRIu64 " B", bytes);
 	} else {
-		uint64_t tenths = (bytes >> 10 * (u - 1) & 1023) * 10 / 1024;
+		/* Below 2^60: ten times as much still fits. */
+		uint64_t rest = bytes & ((UINT64_C(1) << 10 * u) - 1);
+		uint64_t tenths = rest * 10 >> 10 * u;
 
 		snprintf(buf, size, "%" PRIu64 ".%" PRIu64 " %s", bytes >> 10 * u, tenths, unit[u]);
 	}

@@ -44,7 +44,8 @@ int runaway_log_parse_level(const char *word, enum runaway_log_level *ret)
 
 const char *runaway_strerror(int err)
 {
-	const char *text = strerrordesc_np(err < 0 ? -err : err);
+	/* Unsigned: INT_MIN has no positive counterpart. */
+	const char *text = strerrordesc_np(err < 0 ? (int)-(unsigned int)err : err);
 
 	return text ? text : "Unknown error";
 }
