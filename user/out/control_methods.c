@@ -9,6 +9,7 @@
 
 #define PID_MAX	       4194304 /* the kernel's own limit, 64 bit */
 #define LIMIT_MAX      100000
+#define TOP_MAX	       1000
 #define TOP_DEFAULT    20
 #define NAME_MAX_BYTES 4096
 
@@ -376,6 +377,10 @@ static int run_store_verify(struct control_call *call, struct json_writer *w)
 	{                                                                                          \
 		"limit", PARAM_UINT, false, 1, LIMIT_MAX                                           \
 	}
+#define P_TOP                                                                                      \
+	{                                                                                          \
+		"limit", PARAM_UINT, false, 1, TOP_MAX                                             \
+	}
 #define P_ID                                                                                       \
 	{                                                                                          \
 		"id", PARAM_STRING, true, 1, 64                                                    \
@@ -395,8 +400,8 @@ static const struct control_method methods[] = {
 	{ "proc.orphans", ROLE_VIEWER, run_orphans, { { 0 } } },
 	{ "proc.show", ROLE_VIEWER, run_proc_show, { P_PID } },
 	{ "proc.tree", ROLE_VIEWER, run_proc_tree, { P_PID } },
-	{ "proc.top", ROLE_VIEWER, run_proc_top, { P_LIMIT } },
-	{ "cgroup.top", ROLE_VIEWER, run_cgroup_top, { P_LIMIT } },
+	{ "proc.top", ROLE_VIEWER, run_proc_top, { P_TOP } },
+	{ "cgroup.top", ROLE_VIEWER, run_cgroup_top, { P_TOP } },
 	{ "cgroup.show",
 	  ROLE_VIEWER,
 	  run_cgroup_show,

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <limits.h>
+#include <string.h>
+
+#include "cli/evidence.h"
+#include "cli/format.h"
+#include "cli/table.h"
+
+static const struct cli_option show_options[] = {
+	{ "--builtin", NULL, CLI_FLAG, NULL, 0, 0, "the built-in lanes, not those in force" },
+	{ 0 },
+};
+
+static const struct cli_option test_options[] = {
+	{ "--replay", NULL, CLI_STRING, "RECORDING", 1, PATH_MAX,
+	  "replay a recording through FILE (a whole configuration) with runawayd" },
+	{ 0 },
+};
+
+static int show_params(struct cli *c, struct json_writer *w)
+{
+	if (c->arg_count)
+		json_kv_string(w, "lane_id", c->arg[0]);
+	if (runaway_cli_option(c, "--builtin").set)
+		json_kv_bool(w, "builtin", true);
+	return CLI_OK;
+}
+
+static int print_list(struct cli *c, const cJSON *list)
+{
+	static const struct table_column columns[] = {
+		{ "LANE", false, true },     { "SEV", false, false },	{ "SUBJECT", false, false },
+		{ "FINDINGS", true, false }, { "STATE", false, false }, { "FROM", false, false },
+		{ "ALERT", false, true },
+	};
+	_cleanup_table_ struct table t;
+	const cJSON *l;
+
+	runaway_table_init(&t, columns, ARRAY_SIZE(columns));
+	cJSON_ArrayForEach (l, list) {
+		_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+
+		runaway_table_add(&t, runaway_cli_string(l, "lane_id"));
+		runaway_table_add(&t, runaway_cli_string(l, "severity"));
+		runaway_table_add(&t, runaway_cli_string(l, "subject"));
+		runaway_cli_add_number(&b, runaway_cli_get(l, "findings"), 0);
+		runaway_table_take(&t, &b);
+		runaway_table_add(&t, runaway_json_true(l, "enabled", true) ? "on" : "off");
+		runaway_table_add(&t,
+				  runaway_json_true(l, "builtin", false) ? "built-in" : "config");
+		runaway_table_add(&t, runaway_cli_string(l, "alertname"));
+	}
+	runaway_table_print(&t, c->out, c->width, c->color, c->utf8);
+	return CLI_OK;
+}
+
+static int print_test(struct cli *c, const cJSON *list)
+{
+	static const struct table_column columns[] = {
+		{ "LANE", false, true },     { "SUBJECT", false, true },  { "COMM", false, true },
+		{ "CROSSED", false, false }, { "EVIDENCE", false, true },
+	};
+	_cleanup_table_ struct table t;
+	const cJSON *row;
+
+	if (!cJSON_GetArraySize(list)) {
+		fputs("nothing that runs now is matched\n", c->out);
+		return CLI_OK;
+	}
+	runaway_table_init(&t, columns, ARRAY_SIZE(columns));
+	cJSON_ArrayForEach (row, list) {
+		_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+
+		runaway_table_add(&t, runaway_cli_string(row, "lane_id"));
+		runaway_cli_add_subject(&b, runaway_cli_get(row, "subject"));
+		runaway_table_take(&t, &b);
+		runaway_table_add(&t, runaway_cli_string(row, "subject.comm"));
+		runaway_table_add(&t, runaway_json_true(row, "crossed", false) ? "yes" : "no");
+		runaway_cli_add_evidence(&b, runaway_cli_get(row, "evidence"));
+		runaway_table_take(&t, &b);
+	}
+	runaway_table_print(&t, c->out, c->width, c->color, c->utf8);
+	return CLI_OK;
+}
+
+/* The daemon's program lies beside ours, in sbin beside our bin, or in PATH. */
+static void exec_daemon(char **argv)
+{
+	static const char *const place[] = { "runawayd", "../sbin/runawayd" };
+	char self[PATH_MAX], path[PATH_MAX + 32];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	self[n > 0 ? n : 0] = '\0';
+	slash = strrchr(self, '/');
+	for (size_t i = 0; slash && i < ARRAY_SIZE(place); i++) {
+		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - self), self, place[i]);
+		execv(path, argv);
+	}
+	execvp("runawayd", argv);
+}
+
+/* A replay is runawayd's own work: no daemon runs, no privilege is needed. */
+static int run_test(struct cli *c)
+{
+	struct cli_value replay = runaway_cli_option(c, "--replay");
+	char *argv[] = { (char *)"runawayd", (char *)"--replay", (char *)replay.string,
+			 (char *)"--config", (char *)c->arg[0],	 NULL };
+
+	if (!replay.set)
+		return runaway_cli_call(c);
+	exec_daemon(argv);
+	return runaway_cli_fail(c, "failed", "runawayd, which replays, was not found: %s",
+				strerror(errno));
+}
+
+static const struct cli_verb verbs[] = {
+	{ .name = "list",
+	  .summary = "lanes in force and their open findings",
+	  .method = "lane.list",
+	  .print = print_list },
+	{ .name = "show",
+	  .args = "[LANE_ID]",
+	  .summary = "lanes in the configuration's own form (JSON)",
+	  .method = "lane.show",
+	  .args_max = 1,
+	  .option = show_options,
+	  .params = show_params },
+	{ .name = "test",
+	  .args = "FILE",
+	  .summary = "rules tried on what runs now; nothing is opened",
+	  .method = "lane.test",
+	  .args_min = 1,
+	  .args_max = 1,
+	  .option = test_options,
+	  .params = runaway_cli_file_params,
+	  .print = print_test,
+	  .run = run_test },
+	{ 0 },
+};
+
+const struct cli_noun runaway_cli_lane = { "lane", "rules", verbs };
