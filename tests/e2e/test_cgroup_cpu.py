@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""CPU of a cgroup against the kernel's own figure, with processes that nobody sees alive."""
+
+import subprocess
+
+from harness import main, test, wait_for
+
+FORKS = 20000
+TOLERANCE = 0.005
+
+
+def seen_seconds(daemon, cgroup):
+    return daemon.metrics().get("runaway_cgroup_cpu_seconds_total", cgroup=cgroup.label) or 0.0
+
+
+def compare(t, daemon, argv, what):
+    """Runs argv in a cgroup of its own; returns (seen, true, gap as a ratio)."""
+    cgroup = t.need_cgroup().child(what)
+    wait_for(lambda: daemon.ctl_run("cgroup", "show", cgroup.label).returncode == 0, 5,
+             "the cgroup is known")
+    before_seen, before_true = seen_seconds(daemon, cgroup), cgroup.cpu_usec() / 1e6
+    p = t.spawn(argv, cgroup=cgroup, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    p.communicate(timeout=120)
+    assert p.returncode == 0, argv
+    daemon.wait_ticks(2)
+    true = cgroup.cpu_usec() / 1e6 - before_true
+    seen = seen_seconds(daemon, cgroup) - before_seen
+    gap = (seen - true) / true
+    print(f"  # {what}: cpu.stat {true:.3f} s, seen {seen:.3f} s, {gap * 100:+.3f} %")
+    return seen, true, gap
+
+
+@test
+def storm_of_short_processes(t):
+    daemon = t.daemon()
+    _, true, gap = compare(t, daemon, [t.helper("forkstorm"), str(FORKS), "100", "500"], "storm")
+    assert true > 2.0, "the storm burned next to nothing"
+    assert abs(gap) <= TOLERANCE, f"{gap * 100:+.3f} %"
+    m = daemon.metrics()
+    assert m.get("runaway_short_lived_cpu_seconds_total") > 0.9 * true
+    assert m.sum("runaway_events_lost_total") == 0, "events were lost"
+
+
+@test
+def storm_that_execs(t):
+    daemon = t.daemon()
+    loop = "i=0; while [ $i -lt 1500 ]; do /bin/true; i=$((i+1)); done"
+    _, _, gap = compare(t, daemon, ["sh", "-c", loop], "execs")
+    assert abs(gap) <= TOLERANCE, f"{gap * 100:+.3f} %"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Threads, leaders and subreapers: who is an orphan, and who only looks like one."""
+
+import os
+import subprocess
+
+import procfs
+from harness import main, test, wait_for
+
+ROUNDS, BATCH, THREADS = 400, 50, 8
+
+
+def pipes(t, argv, **kw):
+    return t.spawn(argv, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **kw)
+
+
+def start_of(daemon, pid):
+    return daemon.ctl("proc", "show", str(pid))["start_ns"]
+
+
+@test
+def every_orphan_of_an_exit_group(t):
+    daemon = t.daemon()
+    maker = pipes(t, [t.helper("thread_orphans"), str(ROUNDS), str(BATCH), str(THREADS)])
+    found = late = 0
+    for _ in range(ROUNDS // BATCH):
+        expected = {}
+        for _ in range(BATCH):
+            parent, *children = (int(x) for x in maker.stdout.readline().split())
+            expected.update((c, parent) for c in children)
+        assert maker.stdout.readline() == b"batch\n"
+        assert len(expected) == BATCH * THREADS
+
+        def missing():
+            have = {o["pid"]: o for o in daemon.api("orphans")}
+            return {c for c, parent in expected.items()
+                    if c not in have or have[c]["origin"]["pid"] != parent
+                    or not have[c]["origin"]["known"]}
+
+        late += len(missing())
+        wait_for(lambda: not missing(), 3, "every child is an orphan of known origin")
+        found += len(expected)
+        maker.stdin.write(b"\n")
+    assert found == ROUNDS * THREADS
+    print(f"  # {found} orphans of {ROUNDS} rounds found, {late} of them not at the first look")
+    assert maker.wait(10) == 0
+    wait_for(lambda: not [o for o in daemon.api("orphans") if o["comm"] == "thread_orphans"], 5,
+             "all of them gone again")
+
+
+@test
+def main_thread_that_exits_first(t):
+    daemon = t.daemon()
+    p = pipes(t, [t.helper("leader_exits_first")])
+    child = int(p.stdout.readline())
+    wait_for(lambda: procfs.Stat(p.pid).state == "Z", 5, "the leader is a zombie")
+    daemon.wait_ticks(2)
+    shown = daemon.ctl("proc", "show", str(p.pid))
+    assert shown["state"] == "alive" and shown["orphan"] is False, shown
+    shown = daemon.ctl("proc", "show", str(child))
+    assert shown["orphan"] is False and shown["ppid"] == p.pid, shown
+    assert daemon.orphan(child) is None
+    p.stdin.close()
+    assert p.wait(5) == 0
+    wait_for(lambda: daemon.ctl_run("proc", "show", str(p.pid)).returncode == 5, 5, "it is gone")
+
+
+@test
+def thread_that_forks_and_exits(t):
+    daemon = t.daemon()
+    p = pipes(t, [t.helper("thread_fork_exits")])
+    child = int(p.stdout.readline())
+    daemon.wait_ticks(2)
+    shown = daemon.ctl("proc", "show", str(child))
+    assert shown["orphan"] is False and shown["ppid"] == p.pid, shown
+    assert daemon.orphan(child) is None
+    p.stdin.close()
+    assert p.wait(5) == 0
+
+
+@test
+def exec_by_another_thread(t):
+    daemon = t.daemon()
+    p = pipes(t, [t.helper("thread_exec")])
+    word, child = p.stdout.readline().split()
+    assert word == b"before"
+    identity = wait_for(lambda: start_of(daemon, p.pid), 5, "it is known")
+    p.stdin.write(b"\n")
+    assert p.stdout.readline().split() == [b"after", child]
+    shown = wait_for(lambda: [s for s in [daemon.ctl("proc", "show", str(p.pid))]
+                              if s["args"][1:] == ["after", child.decode()]], 5, "new arguments")[0]
+    daemon.wait_ticks(2)
+    shown = daemon.ctl("proc", "show", str(p.pid))
+    assert shown["start_ns"] == identity, "exec changed the identity"
+    assert shown["state"] == "alive" and shown["orphan"] is False, shown
+    assert daemon.orphan(int(child)) is None
+    assert daemon.ctl("proc", "show", child.decode())["ppid"] == p.pid
+    p.stdin.close()
+    assert p.wait(5) == 0
+
+
+@test
+def subreaper_that_dies(t):
+    daemon = t.daemon()
+    hold_read, hold_write = os.pipe()
+    t.defer(os.close, hold_write)
+    p = pipes(t, [t.helper("subreaper"), str(hold_read)], pass_fds=(hold_read,))
+    os.close(hold_read)
+    origin, grandchild = (int(x) for x in p.stdout.readline().split())
+    first = wait_for(lambda: daemon.orphan(grandchild), 2, "the first hop")
+    assert first["hops"] == 1 and first["origin"]["pid"] == origin, first
+    assert first["reaper"]["pid"] == p.pid and first["reaper"]["kind"] == "subreaper", first
+    p.stdin.write(b"\n")
+    assert p.wait(5) == 0
+    second = wait_for(lambda: [o for o in [daemon.orphan(grandchild)] if o["hops"] == 2], 2,
+                      "the second hop")[0]
+    assert second["reaper"]["pid"] == procfs.Stat(grandchild).ppid != p.pid, second
+    assert second["origin"]["pid"] == origin and second["origin"]["known"], second
+    assert second["orphaned_at"] == first["orphaned_at"], "a hop is no second orphaning"
+
+
+if __name__ == "__main__":
+    main()
