@@ -150,11 +150,24 @@ int incident_log_recover(struct incident_log *log, const struct disk_ops *ops)
 	return 0;
 }
 
+/* Somebody removed, cut or wrote to the file: seen before a line is lost in it. */
+static bool changed_by_others(const struct incident_log *log)
+{
+	struct stat st;
+
+	return fstat(log->fd, &st) < 0 || st.st_nlink == 0 ||
+	       (uint64_t)st.st_size != log->committed;
+}
+
 int incident_log_append(struct incident_log *log, const struct disk_ops *ops, const char *text,
 			size_t len)
 {
 	int err = 0;
 
+	if (!log->suspect && log->fd >= 0 && changed_by_others(log)) {
+		log->suspect = true;
+		log->foreign_tail = true;
+	}
 	if (log->suspect || log->fd < 0)
 		err = incident_log_recover(log, ops);
 	if (err < 0)
