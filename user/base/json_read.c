@@ -110,10 +110,12 @@ static int check(const char *text, size_t len, size_t *ret_offset)
 	while (r == 0) {
 		enum json_token token = json_lex_next(&c.lex);
 
-		if (token == JSON_TOKEN_END && c.expect == EXPECT_NOTHING)
+		if (token == JSON_TOKEN_END && c.expect == EXPECT_NOTHING) {
+			*ret_offset = c.lex.pos;
 			break;
+		}
 		r = check_token(&c, token);
-		*ret_offset = token == JSON_TOKEN_BAD || r == 0 ? c.lex.pos : c.lex.start;
+		*ret_offset = token == JSON_TOKEN_BAD ? c.lex.pos : c.lex.start;
 	}
 	return r;
 }

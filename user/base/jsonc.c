@@ -93,7 +93,7 @@ static bool skip_value(struct json_lexer *l, enum json_token t)
 		else if (closes(t))
 			depth--;
 	}
-	return !stops(t) && !(closes(t) && depth);
+	return !stops(t);
 }
 
 /* "[12]" at *path: the index, with *path moved behind it; -1 if it is something else. */
