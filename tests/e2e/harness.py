@@ -353,18 +353,23 @@ def _run_one(build, fn):
 
 def main():
     """Runs the tests of the file that calls it."""
-    if len(sys.argv) < 2:
-        sys.exit(f"usage: {sys.argv[0]} BUILD-FOLDER [TEST...]")
-    build = os.path.abspath(sys.argv[1])
-    wanted = sys.argv[2:]
+    words = sys.argv[1:]
+    build = os.environ.get("RUNAWAY_BUILD", "build")
+    if words and os.path.isdir(words[0]):
+        build = words.pop(0)
+    build = os.path.abspath(build)
+    wanted = [fn for fn in _tests if not words or fn.__name__ in words]
+    if not wanted:
+        sys.exit(f"usage: {sys.argv[0]} [BUILD-FOLDER] [TEST...]; RUNAWAY_BUILD names it too")
+    print(f"1..{len(wanted)}", flush=True)
     count = {"passed": 0, "failed": 0, "skipped": 0}
     if os.geteuid() != 0:
-        count["skipped"] = len(_tests)
-        print("ok all # SKIP end-to-end tests load BPF programs: run them as root")
+        count["skipped"] = len(wanted)
+        for fn in wanted:
+            print(f"ok {fn.__name__} # SKIP it loads BPF programs: run it as root")
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that cleaning up runs
-        for fn in _tests:
-            if not wanted or fn.__name__ in wanted:
-                count[_run_one(build, fn)] += 1
+        for fn in wanted:
+            count[_run_one(build, fn)] += 1
     print("# " + " ".join(f"{k}={v}" for k, v in count.items()), flush=True)
     sys.exit(1 if count["failed"] else 0)
