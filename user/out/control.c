@@ -200,7 +200,7 @@ static void turn_away(int fd)
 		log_debug("control socket: a client was turned away without a word");
 }
 
-static int admit(struct runaway_control *c, int fd)
+static int admit(struct runaway_control *c, int fd, uint64_t now_ns)
 {
 	struct control_client *cl = calloc(1, sizeof(*cl));
 	int r;
@@ -215,7 +215,7 @@ static int admit(struct runaway_control *c, int fd)
 	cl->fd = fd;
 	cl->events = EPOLLIN;
 	cl->role = role_of(c, fd);
-	cl->active_ns = runaway_mono_ns();
+	cl->active_ns = now_ns;
 	cl->prev = c->tail;
 	if (c->tail)
 		c->tail->next = cl;
@@ -226,7 +226,7 @@ static int admit(struct runaway_control *c, int fd)
 	return 0;
 }
 
-static void accept_clients(struct runaway_control *c)
+static void accept_clients(struct runaway_control *c, uint64_t now_ns)
 {
 	for (int turn = 0; turn < ACCEPT_TURN; turn++) {
 		_cleanup_close_ int fd =
@@ -240,7 +240,7 @@ static void accept_clients(struct runaway_control *c)
 		}
 		if (c->clients >= c->max_clients)
 			turn_away(fd);
-		else if (admit(c, fd) == 0)
+		else if (admit(c, fd, now_ns) == 0)
 			(void)TAKE_FD(fd);
 	}
 }
@@ -317,7 +317,7 @@ void runaway_control_run(struct runaway_control *c)
 	acknowledge(c->kick_fd);
 	acknowledge(c->timer_fd);
 	set_deaf(c, false);
-	accept_clients(c);
+	accept_clients(c, now_ns);
 	rotate(c);
 	for (struct control_client *cl = c->head; cl; cl = next) {
 		next = cl->next;
