@@ -98,7 +98,7 @@ static int fsync_folder(int fd)
 
 int runaway_fsync_parent(const char *path)
 {
-	const char *name;
+	const char *name = "";
 	_cleanup_close_ int fd = open_parent(path, &name);
 
 	return fd < 0 ? fd : fsync_folder(fd);
@@ -142,7 +142,7 @@ static int fill_temporary(int folder_fd, const char *name, const void *data, siz
 int runaway_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode)
 {
 	_cleanup_free_ char *temporary = NULL;
-	const char *name;
+	const char *name = "";
 	_cleanup_close_ int folder_fd = open_parent(path, &name);
 	int r;
 

@@ -40,14 +40,12 @@ static inline size_t test_random_bytes(uint64_t *state, char *buf, size_t max)
 
 	while (len < want) {
 		const char *p = piece[test_random(state) % (sizeof(piece) / sizeof(piece[0]))];
-		size_t n = strlen(p);
 
-		if (test_random(state) % 2 || n > want - len) {
+		if (test_random(state) % 2 || strlen(p) > want - len)
 			buf[len++] = (char)test_random(state);
-		} else {
-			memcpy(buf + len, p, n);
-			len += n;
-		}
+		else
+			while (*p)
+				buf[len++] = *p++;
 	}
 	return len;
 }

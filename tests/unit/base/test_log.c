@@ -183,8 +183,7 @@ static void a_dead_stderr_is_borne(_unused_ void **state)
 {
 	_cleanup_close_ int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 
-	assert_true(full >= 0);
-	dup2(full, STDERR_FILENO);
+	assert_true(full >= 0 && dup2(full, STDERR_FILENO) >= 0);
 	errno = 0;
 	log_error("nobody reads this");
 	assert_int_equal(errno, 0);
