@@ -95,7 +95,8 @@ struct runaway_model {
 	struct runaway_cgroup *cgroup_hot, *cgroup_going;
 	uint32_t series_used;
 	uint32_t ci_containers;
-	uint64_t oldest_pass;
+	uint64_t oldest_pass; /* see settle.c */
+	bool oldest_known;
 
 	struct scan_state scan;
 	struct tick_state tick;

@@ -8,9 +8,12 @@
 
 #include "model/internal.h"
 
-/* The oldest member of each cgroup, in one pass over the living. */
+/* The oldest member of each cgroup, in one pass over the living, and only when somebody asks. */
 static void find_oldest(struct runaway_model *m)
 {
+	if (m->oldest_known)
+		return;
+	m->oldest_known = true;
 	m->oldest_pass++;
 	for (const struct runaway_proc *p = m->by_pid; p; p = p->hh_pid.next) {
 		struct runaway_cgroup *cg = runaway_model_cgroup(m, p->cgroup_id);
@@ -39,12 +42,14 @@ static bool in_unit(const struct runaway_model *m, const struct runaway_proc *p)
 }
 
 /* A service's main process is a child of systemd from birth. */
-static bool is_service_main(const struct runaway_model *m, const struct runaway_proc *p)
+static bool is_service_main(struct runaway_model *m, const struct runaway_proc *p)
 {
 	const struct runaway_cgroup *cg = runaway_model_cgroup(m, p->cgroup_id);
 
-	return strcmp(p->parent_proc->comm, "systemd") == 0 && p->sid == p->id.pid && cg &&
-	       cg->oldest_pass == m->oldest_pass && cg->oldest_pid == p->id.pid && in_unit(m, p);
+	if (strcmp(p->parent_proc->comm, "systemd") != 0 || p->sid != p->id.pid || !cg)
+		return false;
+	find_oldest(m);
+	return cg->oldest_pass == m->oldest_pass && cg->oldest_pid == p->id.pid && in_unit(m, p);
 }
 
 static void settle(struct runaway_model *m, struct runaway_proc *p, uint64_t at_ns)
@@ -85,7 +90,7 @@ void model_settle(struct runaway_model *m, uint64_t at_ns)
 		return;
 	/* The list is taken: who must wait is queued anew. */
 	m->pending = (struct id_list){ 0 };
-	find_oldest(m);
+	m->oldest_known = false;
 	for (size_t i = 0; i < work.count; i++) {
 		struct runaway_proc *p = process_find(m, work.id[i]);
 
