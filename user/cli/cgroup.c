@@ -48,7 +48,7 @@ static int print_top(struct cli *c, const cJSON *list)
 		{ "NAME", false, true },
 		{ "PATH", false, true },
 	};
-	_cleanup_table_ struct table t;
+	_cleanup_table_ struct table t = { 0 };
 	const cJSON *cg;
 
 	runaway_table_init(&t, columns, ARRAY_SIZE(columns));
@@ -68,7 +68,7 @@ static void print_members(struct cli *c, const cJSON *cg)
 		{ "PID", true, false },	 { "CPU", true, false },     { "CPU-S", true, false },
 		{ "COMM", false, true }, { "ORPHAN", false, false },
 	};
-	_cleanup_table_ struct table t;
+	_cleanup_table_ struct table t = { 0 };
 	const cJSON *p, *members = runaway_cli_get(cg, "processes");
 	double count = runaway_json_num(cg, "process_count", 0);
 

@@ -70,7 +70,7 @@ static int print_findings(struct cli *c, const cJSON *list)
 		{ "CPU", true, false },	     { "INCIDENT", false, false },
 		{ "EVIDENCE", false, true },
 	};
-	_cleanup_table_ struct table t;
+	_cleanup_table_ struct table t = { 0 };
 	const cJSON *f;
 
 	if (!cJSON_GetArraySize(list)) {

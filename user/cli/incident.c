@@ -53,7 +53,7 @@ static int print_list(struct cli *c, const cJSON *list)
 		{ "INCIDENT", false, false }, { "SEV", false, false },	{ "STATUS", false, false },
 		{ "AGE", true, false },	      { "TITLE", false, true },
 	};
-	_cleanup_table_ struct table t;
+	_cleanup_table_ struct table t = { 0 };
 	const cJSON *i;
 
 	if (!cJSON_GetArraySize(list)) {

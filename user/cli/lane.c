@@ -33,7 +33,7 @@ static int print_list(struct cli *c, const cJSON *list)
 		{ "FINDINGS", true, false }, { "STATE", false, false }, { "FROM", false, false },
 		{ "ALERT", false, true },
 	};
-	_cleanup_table_ struct table t;
+	_cleanup_table_ struct table t = { 0 };
 	const cJSON *l;
 
 	runaway_table_init(&t, columns, ARRAY_SIZE(columns));
@@ -60,7 +60,7 @@ static int print_test(struct cli *c, const cJSON *list)
 		{ "LANE", false, true },     { "SUBJECT", false, true },  { "COMM", false, true },
 		{ "CROSSED", false, false }, { "EVIDENCE", false, true },
 	};
-	_cleanup_table_ struct table t;
+	_cleanup_table_ struct table t = { 0 };
 	const cJSON *row;
 
 	if (!cJSON_GetArraySize(list)) {

@@ -92,7 +92,7 @@ static int print_orphans(struct cli *c, const cJSON *list)
 		{ "TREE", true, false },  { "COMM", false, true }, { "ORIGIN", false, true },
 		{ "EXIT", false, false }, { "LANE", false, true }, { "BY-DESIGN", false, false },
 	};
-	_cleanup_table_ struct table t;
+	_cleanup_table_ struct table t = { 0 };
 	const cJSON *p;
 
 	runaway_table_init(&t, columns, ARRAY_SIZE(columns));
@@ -128,7 +128,7 @@ static int print_top(struct cli *c, const cJSON *list)
 		{ "RSS", true, false },	 { "THR", true, false },    { "ORPHANED", true, false },
 		{ "COMM", false, true }, { "ORIGIN", false, true }, { "CGROUP", false, true },
 	};
-	_cleanup_table_ struct table t;
+	_cleanup_table_ struct table t = { 0 };
 	const cJSON *p;
 
 	runaway_table_init(&t, columns, ARRAY_SIZE(columns));

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* The real program against a real control socket, served by a child of this test. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "base/fs.h"
+#include "out/control.h"
+#include "out/harness.h"
+
+#define PID 500
+
+static struct {
+	char dir[64];
+	char socket[128];
+	char program[4096];
+	enum runaway_role role;
+	struct world world;
+	struct runaway_control *control;
+	pid_t server;
+} t;
+
+/* ---- the daemon's part ---- */
+
+static enum runaway_role peer_role(void *ctx, uid_t uid, gid_t gid, pid_t pid)
+{
+	(void)ctx;
+	(void)uid;
+	(void)gid;
+	(void)pid;
+	return t.role;
+}
+
+static int reload(void *ctx, char **ret_error)
+{
+	(void)ctx;
+	(void)ret_error;
+	return 0;
+}
+
+static int check(void *ctx, const char *name, const char *text, size_t len, char **ret_error)
+{
+	(void)ctx;
+	(void)len;
+	if (strncmp(text, "{}", 2) == 0)
+		return 0;
+	return asprintf(ret_error, "%s:1: bad \033[31m", name) < 0 ? -ENOMEM : -EINVAL;
+}
+
+static void show(void *ctx, struct json_writer *w)
+{
+	(void)ctx;
+	json_object_begin(w);
+	json_kv_string(w, "env", "test");
+	json_object_end(w);
+}
+
+static int lanes_from(void *ctx, const char *name, const char *text, size_t len,
+		      struct lane_set *ret, char **ret_error)
+{
+	cJSON *json;
+	struct lane lane;
+	char *path = NULL, *why = NULL;
+	int r;
+
+	(void)ctx;
+	(void)name;
+	*ret = (struct lane_set){ 0 };
+	if (runaway_json_parse(text, len, &json, NULL) < 0)
+		return -EINVAL;
+	r = runaway_lane_parse(json, &lane, &path, &why);
+	cJSON_Delete(json);
+	free(path);
+	*ret_error = why;
+	return r < 0 ? r : runaway_lane_set_put(ret, &lane);
+}
+
+static const struct runaway_control_ops ops = { peer_role, reload, check, show, lanes_from };
+
+static _noreturn_ void serve(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		struct pollfd p = { .fd = runaway_control_fd(t.control), .events = POLLIN };
+
+		if (poll(&p, 1, -1) > 0)
+			runaway_control_run(t.control);
+	}
+}
+
+static void start_server(enum runaway_role role)
+{
+	const struct runaway_control_config config = {
+		.path = t.socket,
+		.mode = 0666,
+		.max_clients = 64,
+		.idle_timeout_s = 60,
+	};
+
+	t.role = role;
+	assert_int_equal(runaway_control_open(&config, &t.world.view, &ops, NULL, &t.control), 0);
+	t.server = fork();
+	assert_true(t.server >= 0);
+	if (t.server == 0)
+		serve();
+}
+
+static void stop_server(void)
+{
+	kill(t.server, SIGKILL);
+	waitpid(t.server, NULL, 0);
+	runaway_control_close(t.control);
+	t.control = NULL;
+}
+
+/* ---- running the program ---- */
+
+struct run {
+	int status;
+	struct strbuf out, err;
+};
+
+static void run_free(struct run *r)
+{
+	strbuf_free(&r->out);
+	strbuf_free(&r->err);
+}
+
+static void slurp(int fd, struct strbuf *b)
+{
+	char buf[4096];
+	ssize_t n;
+
+	lseek(fd, 0, SEEK_SET);
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		strbuf_add(b, buf, (size_t)n);
+	strbuf_add(b, "", 0);
+	close(fd);
+}
+
+static int scratch(void)
+{
+	int fd = open(t.dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* Arguments separated by '|'; output goes to files, which never block. */
+static struct run run(const char *args)
+{
+	_cleanup_free_ char *copy = strdup(args);
+	char *argv[16] = { t.program }, *save = NULL;
+	int out = scratch(), err = scratch(), status, n = 1;
+	struct run r = { 0 };
+	pid_t pid;
+
+	for (char *a = strtok_r(copy, "|", &save); a && n < 15; a = strtok_r(NULL, "|", &save))
+		argv[n++] = a;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		dup2(out, STDOUT_FILENO);
+		dup2(err, STDERR_FILENO);
+		setenv("RUNAWAYD_SOCKET", t.socket, 1);
+		setenv("LC_ALL", "C.UTF-8", 1);
+		execv(t.program, argv);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFEXITED(status))
+		fail_msg("%s: signal %d", args, WTERMSIG(status));
+	r.status = WEXITSTATUS(status);
+	slurp(out, &r.out);
+	slurp(err, &r.err);
+	return r;
+}
+
+#define _cleanup_run_ _cleanup_(run_free)
+
+static void assert_clean(const struct strbuf *b)
+{
+	for (size_t i = 0; i < b->len; i++)
+		if ((unsigned char)b->data[i] < 0x20 && b->data[i] != '\n')
+			fail_msg("control character %d", b->data[i]);
+}
+
+static void assert_in(const struct strbuf *b, const char *want)
+{
+	if (!b->len || !strstr(b->data, want))
+		fail_msg("\"%s\" is not in:\n%s", want, b->len ? b->data : "(nothing)");
+}
+
+/* ---- tests ---- */
+
+static void write_file(const char *name, const char *text, char path[static 160])
+{
+	snprintf(path, 160, "%s/%s", t.dir, name);
+	assert_int_equal(runaway_write_file_atomic(path, text, strlen(text), 0600), 0);
+}
+
+static void test_tables(void **state)
+{
+	static const struct {
+		const char *args, *want;
+		int status;
+	} row[] = {
+		{ "status", "up", 0 },
+		{ "status", "LOST: ", 0 },
+		{ "status", "CapEff 0000000000000000 (dropped)", 0 },
+		{ "proc|orphans", "BY-DESIGN", 0 },
+		{ "proc|orphans", "SIGKILL", 0 },
+		{ "proc|show|500", "dead by SIGKILL", 0 },
+		{ "proc|show|500", "chromium --headless '\\x1b[31m'", 0 },
+		{ "proc|tree|500", "dead (SIGKILL)", 0 },
+		{ "proc|tree|1", "└─ ", 0 },
+		{ "proc|top", "CPU-S", 0 },
+		{ "proc|top|--once|--limit|1", "CPU-S", 0 },
+		{ "cgroup|top|--once", "/ci.slice/job", 0 },
+		{ "cgroup|show|/ci.slice/job", "0 processes of its own", 0 },
+		{ "lane|list", "orphan_browser_smoke_runaway_process", 0 },
+		{ "lane|show|quick", "\"lane_id\": \"quick\"", 0 },
+		{ "lane|show|--builtin|orphan_generic_cpu_runaway", "\"clear\"", 0 },
+		{ "finding|list", "cpu_cores 1", 0 },
+		{ "incident|list", "open", 0 },
+		{ "incident|list|--status|closed", "no incidents", 0 },
+		{ "incident|list|--limit=1|--lane=quick", "inc_", 0 },
+		{ "config|show", "\"env\": \"test\"", 0 },
+		{ "config|reload", "reloaded", 0 },
+		{ "--socket|/no/such|--version", "runawayctl ", 0 },
+		{ "help", "proc orphans", 0 },
+		{ "help|incident", "incident readback ID", 0 },
+		{ "incident|list|-h", "--status STATUS", 0 },
+	};
+
+	(void)state;
+	start_server(ROLE_OPERATOR);
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		_cleanup_run_ struct run r = run(row[i].args);
+
+		if (r.status != row[i].status)
+			fail_msg("%s: %d: %s", row[i].args, r.status, r.err.data);
+		assert_in(&r.out, row[i].want);
+		assert_int_equal(r.err.len, 0);
+		assert_clean(&r.out);
+	}
+	stop_server();
+}
+
+static void test_incident_story(void **state)
+{
+	static const char *const want[] = { "incident", "started by", "history", "next", "█" };
+	const char *id = runaway_engine_findings(t.world.engine)->incident_id;
+	static const char *const verb[] = { "readback", "packet" };
+	char args[128];
+
+	(void)state;
+	start_server(ROLE_VIEWER);
+	snprintf(args, sizeof(args), "incident|show|%s", id);
+	{
+		_cleanup_run_ struct run r = run(args);
+
+		assert_int_equal(r.status, 0);
+		for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+			assert_in(&r.out, want[i]);
+		assert_clean(&r.out);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(verb); i++) {
+		snprintf(args, sizeof(args), "incident|%s|%s", verb[i], id);
+		_cleanup_run_ struct run r = run(args);
+
+		assert_int_equal(r.status, 0);
+		cJSON_Delete(world_parse(&r.out));
+		assert_clean(&r.out);
+	}
+	stop_server();
+}
+
+static void test_json_documents(void **state)
+{
+	static const char *const args[] = {
+		"-o|json|status",	   "-j|proc|orphans", "proc|show|500|-o|json",
+		"proc|tree|500|-j",	   "-j|proc|top",     "-j|cgroup|top",
+		"lane|list|--output=json", "-j|lane|show",    "-j|finding|list",
+		"-j|incident|list",	   "-j|config|show",  "-j|config|reload",
+	};
+
+	(void)state;
+	start_server(ROLE_OPERATOR);
+	for (size_t i = 0; i < ARRAY_SIZE(args); i++) {
+		_cleanup_run_ struct run r = run(args[i]);
+
+		if (r.status != 0)
+			fail_msg("%s: %s", args[i], r.out.data);
+		cJSON_Delete(world_parse(&r.out));
+		assert_clean(&r.out);
+	}
+	stop_server();
+}
+
+/* A document that says "not ok" is still one document, and the exit status says it as well. */
+static void test_verdicts(void **state)
+{
+	static const char *const args[] = { "doctor", "-j|doctor" };
+
+	(void)state;
+	start_server(ROLE_VIEWER);
+	for (size_t i = 0; i < ARRAY_SIZE(args); i++) {
+		_cleanup_run_ struct run r = run(args[i]);
+
+		assert_int_equal(r.status, 1);
+		assert_int_equal(r.err.len, 0);
+		assert_in(&r.out, i ? "\"ok\": false" : "to mend: ");
+	}
+	stop_server();
+}
+
+static void test_files(void **state)
+{
+	char good[160], bad[160], lane[160], args[256];
+
+	(void)state;
+	write_file("good.json", "{}", good);
+	write_file("bad.json", "nonsense", bad);
+	write_file("lane.json", world_lane, lane);
+	start_server(ROLE_VIEWER);
+	snprintf(args, sizeof(args), "config|check|%s", good);
+	{
+		_cleanup_run_ struct run r = run(args);
+
+		assert_int_equal(r.status, 0);
+		assert_in(&r.out, ": valid");
+	}
+	snprintf(args, sizeof(args), "config|check|%s", bad);
+	{
+		_cleanup_run_ struct run r = run(args);
+
+		assert_int_equal(r.status, 2);
+		assert_in(&r.err, "bad.json:1: bad \\x1b[31m");
+		assert_int_equal(r.out.len, 0);
+	}
+	snprintf(args, sizeof(args), "-j|config|check|%s", bad);
+	{
+		_cleanup_run_ struct run r = run(args);
+		cJSON *doc = world_parse(&r.out);
+
+		assert_int_equal(r.status, 2);
+		assert_int_equal(r.err.len, 0);
+		assert_string_equal(runaway_json_str(cJSON_GetObjectItemCaseSensitive(doc, "error"),
+						     "code", ""),
+				    "usage");
+		cJSON_Delete(doc);
+	}
+	snprintf(args, sizeof(args), "lane|test|%s", lane);
+	{
+		_cleanup_run_ struct run r = run(args);
+
+		assert_int_equal(r.status, 0);
+		assert_in(&r.out, "pid 500");
+	}
+	stop_server();
+	unlink(good);
+	unlink(bad);
+	unlink(lane);
+}
+
+static void test_exit_statuses(void **state)
+{
+	static const struct {
+		const char *args, *want;
+		int status;
+	} row[] = {
+		{ "proc|show|4000000", "no living process", 5 },
+		{ "incident|show|inc_x", "no incident", 5 },
+		{ "config|check|/no/such/file", "No such file", 5 },
+		{ "config|reload", "needs the role operator", 3 },
+		{ "proc|show|0", "no process id", 2 },
+		{ "proc|show|12x", "no process id", 2 },
+		{ "proc|show", "needs PID", 2 },
+		{ "proc|show|1|2", "too many", 2 },
+		{ "proc", "orphans, show, tree, top", 2 },
+		{ "incident|approve|x", "list, show, readback, packet", 2 },
+		{ "gate|status", "unknown noun", 2 },
+		{ "incident|list|--status|sleeping", "unknown status", 2 },
+		{ "incident|list|--limit|0", "no number from 1", 2 },
+		{ "status|--once", "unknown option --once", 2 },
+		{ "--limit|3|proc|top", "unknown option --limit", 2 },
+		{ "-o|yaml|status", "table or json", 2 },
+		{ "-o", "--output needs", 2 },
+		{ "--json=1|status", "takes no value", 2 },
+		{ "", "nothing to do", 2 },
+		{ "--socket|/no/such/socket|status", "no daemon listens at /no/such/socket", 1 },
+	};
+
+	(void)state;
+	start_server(ROLE_VIEWER);
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		_cleanup_run_ struct run r = run(row[i].args);
+		char json_args[160];
+
+		if (r.status != row[i].status)
+			fail_msg("%s: %d: %s%s", row[i].args, r.status, r.out.data, r.err.data);
+		assert_in(&r.err, row[i].want);
+		assert_int_equal(r.out.len, 0);
+		/* The same error as a document, wherever -j stands. */
+		snprintf(json_args, sizeof(json_args), "-j|%s", row[i].args);
+		_cleanup_run_ struct run j = run(json_args);
+
+		if (j.status != row[i].status)
+			fail_msg("%s: %d", json_args, j.status);
+		cJSON_Delete(world_parse(&j.out));
+		assert_in(&j.out, "\"error\"");
+		assert_int_equal(j.err.len, 0);
+	}
+	stop_server();
+}
+
+static void test_no_role_and_no_daemon(void **state)
+{
+	(void)state;
+	start_server(ROLE_NONE);
+	{
+		_cleanup_run_ struct run r = run("status");
+
+		assert_int_equal(r.status, 3);
+	}
+	/* Killed: the name is left, nobody listens. */
+	kill(t.server, SIGKILL);
+	waitpid(t.server, NULL, 0);
+	runaway_control_close(t.control);
+	t.control = NULL;
+	{
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+		strcpy(sa.sun_path, t.socket);
+		assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+		close(fd);
+	}
+	_cleanup_run_ struct run r = run("status");
+
+	assert_int_equal(r.status, 1);
+	assert_in(&r.err, "systemctl start runawayd");
+	unlink(t.socket);
+}
+
+/* build/tests/unit/cli/<this> and build/bin/runawayctl. */
+static void find_program(void)
+{
+	char self[3000];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	assert_true(n > 0);
+	self[n] = '\0';
+	*strrchr(self, '/') = '\0';
+	snprintf(t.program, sizeof(t.program), "%s/../../../bin/runawayctl", self);
+	if (access(t.program, X_OK) < 0)
+		fail_msg("%s is missing: build the target bin first", t.program);
+}
+
+static int set_up(void **state)
+{
+	static const char args[] = "chromium\0--headless\0\033[31m";
+
+	(void)state;
+	strcpy(t.dir, "/tmp/runawayctl.XXXXXX");
+	assert_non_null(mkdtemp(t.dir));
+	snprintf(t.socket, sizeof(t.socket), "%s/control.sock", t.dir);
+	find_program();
+	world_init(&t.world, 1024, 16);
+	t.world.runtime.state_dir = t.dir;
+	world_cgroup(&t.world, 77, 1, "/ci.slice/job", RW_CG_MKDIR);
+	world_orphan(&t.world, PID, "chrom\"\n\033", "smoke.sh", args, sizeof(args));
+	world_burn(&t.world, PID, 1, 5);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	world_free(&t.world);
+	return rmdir(t.dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_incident_story),
+		cmocka_unit_test(test_json_documents),
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_exit_statuses),
+		cmocka_unit_test(test_no_role_and_no_daemon),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
