@@ -118,9 +118,10 @@ static void find_recurrence(const struct incident_store *s, struct incident *now
 		}
 }
 
+/* An empty name is an unknown one. */
 static int copy_or_null(const char *from, char **to)
 {
-	if (!from)
+	if (!from || from[0] == '\0')
 		return 0;
 	*to = strdup(from);
 	return *to ? 0 : -ENOMEM;
