@@ -32,6 +32,6 @@ void runaway_metrics_write(const struct runaway_view *v, enum metrics_format f, 
 		out->error = err;
 	else
 		write_families(&e);
-	free(e.rows);
+	runaway_metrics_findings_free(&e);
 	runaway_out_group_index_free(&e.groups);
 }

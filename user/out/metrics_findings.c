@@ -12,29 +12,17 @@
 #define OTHER	 "_other"
 
 struct finding_row {
-	const char *lane, *comm, *origin_comm, *cgroup;
+	char *labels; /* escaped, owned */
 	bool cores_known, processes_known;
 	double cpu_cores;
 	double age_s; /* of the oldest */
 	uint64_t processes;
 };
 
-static const char *or_empty(const char *s)
-{
-	return s ? s : "";
-}
-
-static bool row_is(const struct finding_row *r, const struct finding_row *like)
-{
-	return strcmp(r->lane, like->lane) == 0 && strcmp(r->comm, like->comm) == 0 &&
-	       strcmp(r->origin_comm, like->origin_comm) == 0 &&
-	       strcmp(r->cgroup, like->cgroup) == 0;
-}
-
-static struct finding_row *row_find(struct exposition *e, const struct finding_row *like)
+static struct finding_row *row_find(struct exposition *e, const char *labels)
 {
 	for (size_t i = 0; i < e->row_count; i++) {
-		if (row_is(&e->rows[i], like))
+		if (strcmp(e->rows[i].labels, labels) == 0)
 			return &e->rows[i];
 	}
 	return NULL;
@@ -49,42 +37,54 @@ static void row_merge(struct finding_row *into, const struct finding_row *r)
 	into->age_s = MAX(into->age_s, r->age_s);
 }
 
-static struct finding_row row_of(const struct exposition *e, const struct runaway_finding *f)
+static char *labels_of(const char *lane, const char *comm, const char *origin_comm,
+		       const char *cgroup)
+{
+	return runaway_metrics_labels("lane", lane, "comm", comm, "origin_comm", origin_comm,
+				      "cgroup", cgroup, NULL);
+}
+
+/* Takes r->labels. `own` counts rows with names; afterwards only the lanes' _other rows come. */
+static int row_add(struct exposition *e, const char *lane, struct finding_row r, size_t *own)
+{
+	struct finding_row *have = row_find(e, r.labels);
+
+	if (!have && *own == ROWS_MAX) {
+		free(r.labels);
+		r.labels = labels_of(lane, OTHER, OTHER, OTHER);
+		if (!r.labels)
+			return -ENOMEM;
+		e->dropped++;
+		have = row_find(e, r.labels);
+	} else if (!have) {
+		(*own)++;
+	}
+	if (have) {
+		row_merge(have, &r);
+		free(r.labels);
+	} else {
+		e->rows[e->row_count++] = r;
+	}
+	return 0;
+}
+
+static int finding_add(struct exposition *e, const struct runaway_finding *f, size_t *own)
 {
 	uint64_t now_ns = runaway_model_now(e->view->model);
+	const char *lane = f->lane->lane_id;
+	struct finding_row r = { 0 };
 	struct subject_now s;
 
 	runaway_out_subject_now(e->view, &e->groups, f, &s);
-	return (struct finding_row){
-		.lane = f->lane->lane_id,
-		.comm = or_empty(s.comm),
-		.origin_comm = or_empty(s.origin_comm),
-		.cgroup = or_empty(s.cgroup),
-		.cores_known = s.known,
-		.cpu_cores = s.cpu_cores,
-		.processes_known = s.known && s.processes_known,
-		.processes = s.processes,
-		.age_s = now_ns > f->since_ns ? (double)(now_ns - f->since_ns) / 1e9 : 0,
-	};
-}
-
-/* `own` rows may still be had; afterwards only the lanes' _other rows. */
-static void row_add(struct exposition *e, struct finding_row r, size_t *own)
-{
-	struct finding_row *have = row_find(e, &r);
-
-	if (!have && *own == ROWS_MAX) {
-		r.comm = r.origin_comm = r.cgroup = OTHER;
-		e->dropped++;
-		have = row_find(e, &r);
-		if (!have)
-			e->rows[e->row_count++] = r;
-	} else if (!have) {
-		e->rows[e->row_count++] = r;
-		(*own)++;
-	}
-	if (have)
-		row_merge(have, &r);
+	r.labels = labels_of(lane, s.comm, s.origin_comm, s.cgroup);
+	if (!r.labels)
+		return -ENOMEM;
+	r.cores_known = s.known;
+	r.cpu_cores = s.cpu_cores;
+	r.processes_known = s.known && s.processes_known;
+	r.processes = s.processes;
+	r.age_s = now_ns > f->since_ns ? (double)(now_ns - f->since_ns) / 1e9 : 0;
+	return row_add(e, lane, r, own);
 }
 
 int runaway_metrics_findings_init(struct exposition *e)
@@ -97,9 +97,20 @@ int runaway_metrics_findings_init(struct exposition *e)
 	if (!e->rows)
 		return -ENOMEM;
 	for (const struct runaway_finding *f = runaway_engine_findings(e->view->engine); f;
-	     f = f->hh.next)
-		row_add(e, row_of(e, f), &own);
+	     f = f->hh.next) {
+		int err = finding_add(e, f, &own);
+
+		if (err)
+			return err;
+	}
 	return 0;
+}
+
+void runaway_metrics_findings_free(struct exposition *e)
+{
+	for (size_t i = 0; i < e->row_count; i++)
+		free(e->rows[i].labels);
+	free(e->rows);
 }
 
 static void write_lane_findings(struct exposition *e, const struct lane *l)
@@ -143,26 +154,21 @@ static void write_finding_cores(struct exposition *e)
 {
 	for (const struct finding_row *r = e->rows; r < e->rows + e->row_count; r++) {
 		if (r->cores_known)
-			runaway_metrics_double(e, r->cpu_cores, "lane", r->lane, "comm", r->comm,
-					       "origin_comm", r->origin_comm, "cgroup", r->cgroup,
-					       NULL);
+			runaway_metrics_double_at(e, r->labels, r->cpu_cores);
 	}
 }
 
 static void write_finding_age(struct exposition *e)
 {
 	for (const struct finding_row *r = e->rows; r < e->rows + e->row_count; r++)
-		runaway_metrics_double(e, r->age_s, "lane", r->lane, "comm", r->comm, "origin_comm",
-				       r->origin_comm, "cgroup", r->cgroup, NULL);
+		runaway_metrics_double_at(e, r->labels, r->age_s);
 }
 
 static void write_finding_processes(struct exposition *e)
 {
 	for (const struct finding_row *r = e->rows; r < e->rows + e->row_count; r++) {
 		if (r->processes_known)
-			runaway_metrics_u64(e, r->processes, "lane", r->lane, "comm", r->comm,
-					    "origin_comm", r->origin_comm, "cgroup", r->cgroup,
-					    NULL);
+			runaway_metrics_u64_at(e, r->labels, r->processes);
 	}
 }
 

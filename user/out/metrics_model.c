@@ -23,7 +23,7 @@ static void host_double(struct exposition *e, double v)
 }
 
 struct cgroup_row {
-	const char *path;
+	char *labels; /* escaped, owned */
 	uint64_t cpu_ns;
 };
 
@@ -37,6 +37,7 @@ struct cgroup_rows {
 static void cgroup_add(void *ctx, struct runaway_cgroup *cg)
 {
 	struct cgroup_rows *rows = ctx;
+	char *labels;
 
 	if (!cg->has_series) {
 		rows->without++;
@@ -53,17 +54,18 @@ static void cgroup_add(void *ctx, struct runaway_cgroup *cg)
 		rows->row = row;
 		rows->cap = cap;
 	}
-	rows->row[rows->count++] = (struct cgroup_row){
-		.path = cg->path ? cg->path : "_unknown",
-		.cpu_ns = cg->series_cpu_ns,
-	};
+	labels = runaway_metrics_labels("cgroup", cg->path ? cg->path : "_unknown", NULL);
+	if (labels)
+		rows->row[rows->count++] = (struct cgroup_row){ labels, cg->series_cpu_ns };
+	else
+		rows->failed = true;
 }
 
 static int cgroup_compare(const void *a, const void *b)
 {
 	const struct cgroup_row *x = a, *y = b;
 
-	return strcmp(x->path, y->path);
+	return strcmp(x->labels, y->labels);
 }
 
 /* A path that was removed and made again is one series: the sum of both. */
@@ -77,15 +79,17 @@ static void write_cgroup_cpu(struct exposition *e)
 	if (rows.count)
 		qsort(rows.row, rows.count, sizeof(*rows.row), cgroup_compare);
 	for (size_t i = 0; i < rows.count;) {
-		const char *path = rows.row[i].path;
+		const char *labels = rows.row[i].labels;
 		uint64_t cpu_ns = 0;
 
-		for (; i < rows.count && strcmp(rows.row[i].path, path) == 0; i++)
+		for (; i < rows.count && strcmp(rows.row[i].labels, labels) == 0; i++)
 			cpu_ns += rows.row[i].cpu_ns;
-		runaway_metrics_ns(e, cpu_ns, "cgroup", path, NULL);
+		runaway_metrics_ns_at(e, labels, cpu_ns);
 	}
 	runaway_metrics_ns(e, counters(e)->other_cgroup_cpu_ns, "cgroup", "_other", NULL);
 	e->dropped += rows.without;
+	for (size_t i = 0; i < rows.count; i++)
+		free(rows.row[i].labels);
 	free(rows.row);
 }
 

@@ -37,9 +37,8 @@ static void head(struct exposition *e)
 		    e->family->help, len, e->family->name, type_names[e->family->type]);
 }
 
-static void add_label(struct strbuf *out, char before, const char *name, const char *value)
+static void add_label(struct strbuf *out, const char *name, const char *value)
 {
-	strbuf_addc(out, before);
 	strbuf_adds(out, name);
 	strbuf_adds(out, "=\"");
 	if (value)
@@ -47,19 +46,49 @@ static void add_label(struct strbuf *out, char before, const char *name, const c
 	strbuf_addc(out, '"');
 }
 
+static void add_labels(struct strbuf *out, const char *name, va_list ap)
+{
+	for (; name; name = va_arg(ap, const char *)) {
+		add_label(out, name, va_arg(ap, const char *));
+		strbuf_addc(out, ',');
+	}
+	strbuf_truncate(out, out->len - 1);
+}
+
 static void begin_sample(struct exposition *e, va_list ap)
 {
-	const char *name;
-	char before = '{';
+	const char *name = va_arg(ap, const char *);
 
 	head(e);
 	e->series++;
 	strbuf_adds(e->out, e->family->name);
-	while ((name = va_arg(ap, const char *))) {
-		add_label(e->out, before, name, va_arg(ap, const char *));
-		before = ',';
+	if (name) {
+		strbuf_addc(e->out, '{');
+		add_labels(e->out, name, ap);
+		strbuf_addc(e->out, '}');
 	}
-	strbuf_adds(e->out, before == ',' ? "} " : " ");
+	strbuf_addc(e->out, ' ');
+}
+
+static void begin_sample_at(struct exposition *e, const char *labels)
+{
+	head(e);
+	e->series++;
+	strbuf_addf(e->out, "%s{%s} ", e->family->name, labels);
+}
+
+char *runaway_metrics_labels(const char *name, ...)
+{
+	struct strbuf b = STRBUF_INIT;
+	va_list ap;
+	char *labels;
+
+	va_start(ap, name);
+	add_labels(&b, name, ap);
+	va_end(ap);
+	labels = strbuf_take(&b);
+	strbuf_free(&b);
+	return labels;
 }
 
 /* The shortest form that reads back the same, with the words of the format. */
@@ -83,6 +112,22 @@ static void add_double(struct strbuf *out, double v)
 	strbuf_adds(out, text);
 }
 
+static void end_u64(struct strbuf *out, uint64_t v)
+{
+	strbuf_addf(out, "%" PRIu64 "\n", v);
+}
+
+static void end_ns(struct strbuf *out, uint64_t ns)
+{
+	strbuf_addf(out, "%" PRIu64 ".%09" PRIu64 "\n", ns / NSEC_PER_SEC, ns % NSEC_PER_SEC);
+}
+
+static void end_double(struct strbuf *out, double v)
+{
+	add_double(out, v);
+	strbuf_addc(out, '\n');
+}
+
 void runaway_metrics_u64(struct exposition *e, uint64_t v, ...)
 {
 	va_list ap;
@@ -90,7 +135,13 @@ void runaway_metrics_u64(struct exposition *e, uint64_t v, ...)
 	va_start(ap, v);
 	begin_sample(e, ap);
 	va_end(ap);
-	strbuf_addf(e->out, "%" PRIu64 "\n", v);
+	end_u64(e->out, v);
+}
+
+void runaway_metrics_u64_at(struct exposition *e, const char *labels, uint64_t v)
+{
+	begin_sample_at(e, labels);
+	end_u64(e->out, v);
 }
 
 void runaway_metrics_double(struct exposition *e, double v, ...)
@@ -100,8 +151,13 @@ void runaway_metrics_double(struct exposition *e, double v, ...)
 	va_start(ap, v);
 	begin_sample(e, ap);
 	va_end(ap);
-	add_double(e->out, v);
-	strbuf_addc(e->out, '\n');
+	end_double(e->out, v);
+}
+
+void runaway_metrics_double_at(struct exposition *e, const char *labels, double v)
+{
+	begin_sample_at(e, labels);
+	end_double(e->out, v);
 }
 
 void runaway_metrics_ns(struct exposition *e, uint64_t ns, ...)
@@ -111,7 +167,13 @@ void runaway_metrics_ns(struct exposition *e, uint64_t ns, ...)
 	va_start(ap, ns);
 	begin_sample(e, ap);
 	va_end(ap);
-	strbuf_addf(e->out, "%" PRIu64 ".%09" PRIu64 "\n", ns / NSEC_PER_SEC, ns % NSEC_PER_SEC);
+	end_ns(e->out, ns);
+}
+
+void runaway_metrics_ns_at(struct exposition *e, const char *labels, uint64_t ns)
+{
+	begin_sample_at(e, labels);
+	end_ns(e->out, ns);
 }
 
 /* "1.0", "0.25", "+Inf": OpenMetrics wants `le` as a float, and both forms must agree. */

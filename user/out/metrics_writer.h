@@ -52,6 +52,15 @@ __attribute__((sentinel)) void runaway_metrics_u64(struct exposition *e, uint64_
 __attribute__((sentinel)) void runaway_metrics_double(struct exposition *e, double v, ...);
 /* Nanoseconds as seconds, exact to the last digit. */
 __attribute__((sentinel)) void runaway_metrics_ns(struct exposition *e, uint64_t ns, ...);
+/*
+ * Labels made beforehand ("a=\"b\",c=\"d\""): where values come from processes,
+ * two that differ in bytes may be equal once escaped, so series are told apart
+ * by this text. NULL on -ENOMEM; free() it.
+ */
+__attribute__((sentinel)) char *runaway_metrics_labels(const char *name, ...);
+void runaway_metrics_u64_at(struct exposition *e, const char *labels, uint64_t v);
+void runaway_metrics_double_at(struct exposition *e, const char *labels, double v);
+void runaway_metrics_ns_at(struct exposition *e, const char *labels, uint64_t ns);
 void runaway_metrics_histogram(struct exposition *e, const struct runaway_histogram *h);
 
 void runaway_metrics_each_lane(struct exposition *e,
@@ -61,6 +70,7 @@ void runaway_metrics_read_self(struct self_stat *ret);
 
 /* Makes the rows of open findings: one a label set, bounded. 0 or -ENOMEM. */
 int runaway_metrics_findings_init(struct exposition *e);
+void runaway_metrics_findings_free(struct exposition *e);
 
 /* The tables, each ended by a family without a name. */
 extern const struct metrics_family runaway_metrics_sensor[];

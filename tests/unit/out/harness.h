@@ -295,12 +295,16 @@ static inline void world_exit(struct world *w, uint32_t pid, int32_t code)
 {
 	struct rw_exit r = { .id = world_id(pid), .exit_code = code };
 
+	memcpy(r.comm, world_proc(w, pid)->comm, RW_COMM_LEN);
+
 	world_apply(w, &r, sizeof(r), RW_EXIT);
 }
 
 static inline void world_release(struct world *w, uint32_t pid, uint64_t cpu_ns)
 {
 	struct rw_free r = { .id = world_id(pid), .cpu_ns = cpu_ns };
+
+	memcpy(r.comm, world_proc(w, pid)->comm, RW_COMM_LEN);
 
 	world_apply(w, &r, sizeof(r), RW_FREE);
 }
