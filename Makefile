@@ -20,6 +20,7 @@ B       := build$(if $(filter 1,$(SAN)),/san)
 Q       := $(if $(filter 1,$(V)),,@)
 say      = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' "$(1)" "$(2)")
 
+comma   := ,
 LIBS    := libbpf libelf zlib libcjson libmicrohttpd libsodium
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wformat=2 -Wno-format-nonliteral $(if $(filter true 1,$(CI) $(WERROR)),-Werror)
@@ -29,7 +30,6 @@ ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SAN_FLAGS) \
            -Iinclude -Iuser -I$B/bpf \
            -DRUNAWAY_VERSION='"$(VERSION)"' -DRUNAWAY_COMMIT='"$(COMMIT)"'
 SAN_FLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
-comma   := ,
 LDFLAGS ?=
 ALL_LDFLAGS = $(LDFLAGS) -Wl,-z,relro,-z,now -pie
 LDLIBS   = $(shell pkg-config --libs $(LIBS)) -lm

@@ -11,14 +11,14 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#define PF_KTHREAD          0x00200000 /* include/linux/sched.h, unchanged since 2.6 */
-#define SIGNAL_GROUP_EXIT   0x00000004 /* include/linux/sched/signal.h */
-#define SIGNAL_UNKILLABLE   0x00000040 /* set for the child_reaper of a pid namespace */
-#define RW_PIDTYPE_PGID     2          /* enum pid_type since 4.19 */
-#define RW_PIDTYPE_SID      3
-#define RW_MM_FILEPAGES     0          /* include/linux/mm_types_task.h */
-#define RW_MM_ANONPAGES     1
-#define RW_MM_SHMEMPAGES    3
+#define PF_KTHREAD	  0x00200000 /* include/linux/sched.h, unchanged since 2.6 */
+#define SIGNAL_GROUP_EXIT 0x00000004 /* include/linux/sched/signal.h */
+#define SIGNAL_UNKILLABLE 0x00000040 /* set for the child_reaper of a pid namespace */
+#define RW_PIDTYPE_PGID	  2	     /* enum pid_type since 4.19 */
+#define RW_PIDTYPE_SID	  3
+#define RW_MM_FILEPAGES	  0 /* include/linux/mm_types_task.h */
+#define RW_MM_ANONPAGES	  1
+#define RW_MM_SHMEMPAGES  3
 
 /* mm->rss_stat: an array of percpu_counter since 6.2 (f1a7941243c1), before that
  * struct mm_rss_stat with an atomic each. Drop the old one with 6.1. */

@@ -36,9 +36,9 @@ struct {
 const volatile __u64 rw_page_size = 4096;
 
 /* Set by user space before a walk, read by it after. */
-__u64 rw_attached_ns;     /* CPU used before this is nobody's business: not charged */
-__u64 rw_scan_resync;     /* write every process */
-__u64 rw_scan_tasks;      /* visited by this walk */
+__u64 rw_attached_ns; /* CPU used before this is nobody's business: not charged */
+__u64 rw_scan_resync; /* write every process */
+__u64 rw_scan_tasks;  /* visited by this walk */
 __u64 rw_scan_processes;
 
 #define RW_FLUSH_MAX 128
@@ -48,7 +48,8 @@ __u64 rw_scan_processes;
  * CPU of a thread that is no leader since it was last counted; remembers it.
  * A thread older than the sensor starts from what it has, uncharged (*ret_old).
  */
-static __always_inline __u64 thread_delta(struct task_struct *t, __u32 tid, __u64 now, bool *ret_old)
+static __always_inline __u64 thread_delta(struct task_struct *t, __u32 tid, __u64 now,
+					  bool *ret_old)
 {
 	__u64 start = BPF_CORE_READ(t, start_boottime), delta;
 	struct rw_thread *th, init = {};

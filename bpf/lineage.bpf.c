@@ -18,13 +18,6 @@ struct {
 	__type(value, struct rw_proc);
 } rw_procs SEC(".maps");
 
-struct rw_marker_set {
-	__u64 first[4]; /* bit per first byte of any name */
-	__u32 count;
-	__u32 pad;
-	struct rw_marker marker[RW_MARKER_NAMES];
-};
-
 /* The allow-list of environment names; nothing else of an environment is ever kept. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -43,8 +36,8 @@ struct exec_scratch {
 	char data[8192]; /* path + args + markers, with the room the verifier assumes */
 	struct rw_path path;
 	char var[RW_MARKER_VALUE] __attribute__((aligned(8)));
-	__u32 markers;   /* bytes of markers in data so far */
-	__u32 fresh;     /* the next read begins a variable */
+	__u32 markers; /* bytes of markers in data so far */
+	__u32 fresh;   /* the next read begins a variable */
 };
 
 struct {

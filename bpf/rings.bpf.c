@@ -109,8 +109,7 @@ __hidden int rw_event_output(void *rec, __u32 len, __u32 type)
 		return 0;
 	__sync_fetch_and_add(&c->emitted[type], 1);
 	fill(rec, len, type, ++c->seq_events);
-	if (bpf_ringbuf_output(&rw_events, rec, len,
-			       wake_flags(&rw_events, rw_events_wake, false)))
+	if (bpf_ringbuf_output(&rw_events, rec, len, wake_flags(&rw_events, rw_events_wake, false)))
 		__sync_fetch_and_add(&c->dropped[type], 1);
 	return 0;
 }

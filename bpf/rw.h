@@ -66,8 +66,8 @@ __hidden void rw_proc_del(__u32 tgid);
  * does not track it cannot tell apart either, and the loop's states stay few.
  */
 struct rw_path {
-	__u32 len;  /* bytes of data in use */
-	__u32 cut;  /* components are missing at the root's end */
+	__u32 len; /* bytes of data in use */
+	__u32 cut; /* components are missing at the root's end */
 	char data[RW_PATH_MAX];
 };
 __hidden void rw_file_path(struct file *file, struct rw_path *p);

@@ -366,6 +366,24 @@ struct rw_marker {
 	__u64 mask[RW_MARKER_NAME / 8];
 };
 
+/* Value of the map `rw_markers`: the allow-list of environment names. */
+struct rw_marker_set {
+	__u64 first[4]; /* bit per first byte of any name */
+	__u32 count;
+	__u32 pad;
+	struct rw_marker marker[RW_MARKER_NAMES];
+};
+
+/* What the kernel answered to bpf/features.bpf.c. */
+struct rw_features {
+	__u32 probed;
+	__u32 rss_percpu;	/* mm->rss_stat is per-CPU (6.2) */
+	__u32 cgroup_ancestors; /* cgroup.ancestors[] (6.1) */
+	__u32 open_coded_iter;	/* bpf_iter_task (6.7) */
+	__s32 ssid_cpu;		/* css_set.subsys index of the cpu controller, -1: none */
+	__s32 ssid_cpuacct;
+};
+
 #ifndef __VMLINUX_H__
 static_assert(sizeof(struct rw_hdr) == 24, "rw_hdr");
 static_assert(sizeof(struct rw_id) == 16, "rw_id");

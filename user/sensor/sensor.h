@@ -93,7 +93,11 @@ void runaway_sensor_close(struct runaway_sensor *s);
 /* Removes everything below pin_dir that is ours. 0, -ENOENT when there was nothing. */
 int runaway_sensor_unload(const char *pin_dir);
 
-/* To poll for input: something that should be seen at once is in the ring. */
+/*
+ * To poll for input, edge-triggered (EPOLLET): something that should be seen at
+ * once is in a ring. Level-triggered it would also report every record that
+ * nobody waits for, and the batching would be lost.
+ */
 int runaway_sensor_fd(const struct runaway_sensor *s);
 /* Drains the rings into the sink. Number of records. */
 int runaway_sensor_drain(struct runaway_sensor *s);
@@ -111,7 +115,11 @@ void runaway_sensor_enrich(struct runaway_sensor *s, struct rw_id id, bool args_
 
 const struct runaway_features *runaway_sensor_features(const struct runaway_sensor *s);
 const struct runaway_sensor_stats *runaway_sensor_stats(const struct runaway_sensor *s);
-/* Fills a META record for the head of a recording. */
+/* The loop could not keep up: scans that should have been made and were not. */
+void runaway_sensor_note_overruns(struct runaway_sensor *s, uint64_t missed);
+/* Another allow-list from now on (kept by the caller). 0 or a negative errno. */
+int runaway_sensor_set_markers(struct runaway_sensor *s, const char *const *names);
+/* The RW_META record, which open() gives to the sink before all others. */
 void runaway_sensor_meta(const struct runaway_sensor *s, struct rw_meta *ret);
 
 /* Probes without loading anything for good: for --version and doctor. 0 or -errno. */

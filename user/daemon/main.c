@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* runawayd: an eBPF sensor for processes that run away. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "daemon/daemon.h"
+
+static int show_version(void)
+{
+	struct runaway_features f = { 0 };
+	int r = runaway_features_probe(&f);
+
+	printf("runawayd %s (%s)\n", RUNAWAY_VERSION, RUNAWAY_COMMIT);
+	if (r < 0) {
+		printf("kernel features: not known: %s\n", runaway_strerror(r));
+		return RUNAWAY_EXIT_OK;
+	}
+	printf("libbpf %s, kernel %s\n", f.libbpf, f.release);
+	printf("BTF: %s\n", f.btf ? "yes" : "no");
+	printf("task walk: %s\n", f.scan);
+	printf("reparenting: %s%s%s%s\n", f.reparent_hook, *f.why_no_fentry ? " (" : "",
+	       f.why_no_fentry, *f.why_no_fentry ? ")" : "");
+	return RUNAWAY_EXIT_OK;
+}
+
+static int check_config(const char *path)
+{
+	_cleanup_free_ char *error = NULL;
+	struct config c;
+	int r;
+
+	r = config_load(path, &c, &error);
+	if (r < 0) {
+		fprintf(stderr, "%s\n", error ? error : runaway_strerror(r));
+		return RUNAWAY_EXIT_USAGE;
+	}
+	config_free(&c);
+	printf("%s: ok\n", path);
+	return RUNAWAY_EXIT_OK;
+}
+
+static int unload(const char *pin_dir)
+{
+	int r = runaway_sensor_unload(pin_dir ? pin_dir : RUNAWAY_DEFAULT_PIN);
+
+	if (r == -ENOENT) {
+		printf("nothing was pinned\n");
+		return RUNAWAY_EXIT_OK;
+	}
+	if (r < 0) {
+		log_error_errno(r, "cannot unload");
+		return r == -EACCES || r == -EPERM ? RUNAWAY_EXIT_DENIED : RUNAWAY_EXIT_FAILED;
+	}
+	printf("removed\n");
+	return RUNAWAY_EXIT_OK;
+}
+
+static int run(const struct options *opt)
+{
+	struct daemon d;
+	int code;
+
+	if (daemon_setup(&d, opt, &code) == 0)
+		code = daemon_loop(&d);
+	daemon_teardown(&d);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct options opt;
+
+	if (options_parse(argc, argv, &opt) < 0)
+		return RUNAWAY_EXIT_USAGE;
+	runaway_log_set_level(opt.log_level);
+	runaway_log_set_json(opt.log_json);
+	if (runaway_digest_init() < 0)
+		return RUNAWAY_EXIT_FAILED;
+	switch (opt.mode) {
+	case MODE_HELP:
+		options_usage();
+		return RUNAWAY_EXIT_OK;
+	case MODE_VERSION:
+		return show_version();
+	case MODE_CHECK_CONFIG:
+		return check_config(opt.check);
+	case MODE_REPLAY:
+		return daemon_replay(&opt);
+	case MODE_UNLOAD:
+		return unload(opt.pin_dir);
+	case MODE_RUN:
+		return run(&opt);
+	}
+	return RUNAWAY_EXIT_USAGE;
+}

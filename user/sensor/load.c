@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Opening the skeleton for this kernel, loading, attaching and pinning it. */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "sensor/sensor_priv.h"
+
+static int to_log(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (level == LIBBPF_DEBUG || vasprintf(&text, fmt, args) < 0)
+		return 0;
+	text[strcspn(text, "\n")] = '\0';
+	/* What libbpf calls a warning may be a probe that was expected to fail. */
+	log_debug("%s", text);
+	return 0;
+}
+
+static void marker_fill(struct rw_marker_set *set, const char *name)
+{
+	struct rw_marker *m = &set->marker[set->count];
+	char with[RW_MARKER_NAME] = { 0 }, mask[RW_MARKER_NAME] = { 0 };
+	unsigned char first = name[0];
+	int n = snprintf(with, sizeof(with), "%s=", name);
+
+	if (n < 2 || (size_t)n >= sizeof(with) || set->count == RW_MARKER_NAMES) {
+		log_warning("CI marker name left out (too long, or too many names): %s", name);
+		return;
+	}
+	memset(mask, 0xff, n);
+	memcpy(m->word, with, sizeof(m->word));
+	memcpy(m->mask, mask, sizeof(m->mask));
+	set->first[first >> 6] |= 1ULL << (first & 63);
+	set->count++;
+}
+
+int sensor_set_markers(struct runaway_sensor *s, const char *const *names)
+{
+	_cleanup_free_ struct rw_marker_set *set = calloc(1, sizeof(*set));
+	uint32_t zero = 0;
+
+	if (!set)
+		return -ENOMEM;
+	for (; names && *names; names++)
+		marker_fill(set, *names);
+	return bpf_map__update_elem(s->skel->maps.rw_markers, &zero, sizeof(zero), set,
+				    sizeof(*set), BPF_ANY);
+}
+
+static uint32_t ring_size(uint32_t asked, uint32_t def)
+{
+	uint32_t page = getpagesize(), size = asked ? asked : def, p = page;
+
+	while (p < size && p < (1u << 30))
+		p *= 2;
+	return p;
+}
+
+static void set_sizes(struct runaway_sensor *s, const struct runaway_sensor_config *c)
+{
+	struct rw_bpf *k = s->skel;
+
+	s->max_processes = MAX(c->max_processes, 16u);
+	s->max_cgroups = MAX(c->max_cgroups, 16u);
+	s->events_bytes = ring_size(c->events_ring_bytes, 2u << 20);
+	s->samples_bytes = ring_size(c->samples_ring_bytes, 512u << 10);
+	bpf_map__set_max_entries(k->maps.rw_procs, s->max_processes);
+	bpf_map__set_max_entries(k->maps.rw_threads, s->max_processes * 4);
+	bpf_map__set_max_entries(k->maps.rw_cgroups, s->max_cgroups);
+	bpf_map__set_max_entries(k->maps.rw_events, s->events_bytes);
+	bpf_map__set_max_entries(k->maps.rw_samples, s->samples_bytes);
+	k->rodata->rw_events_wake = s->events_bytes / 4;
+	k->rodata->rw_samples_wake = s->samples_bytes / 2;
+	k->rodata->rw_page_size = getpagesize();
+}
+
+/* In which hierarchy a task's cgroup counts. */
+static int set_hierarchy(struct runaway_sensor *s, int ssid_cpu, int ssid_cpuacct)
+{
+	bool cpuacct = s->cgroup_tree && strstr(s->cgroup_tree, "cpuacct");
+	int id;
+
+	s->skel->rodata->rw_cgroup_ssid = -1;
+	s->skel->rodata->rw_hierarchy_id = 0;
+	if (s->features.cgroups != RUNAWAY_CGROUPS_V1)
+		return 0;
+	id = sensor_cgroups_hierarchy(s->proc_root, cpuacct ? "cpuacct" : "cpu");
+	if (id < 0)
+		return id;
+	s->skel->rodata->rw_cgroup_ssid = cpuacct ? ssid_cpuacct : ssid_cpu;
+	s->skel->rodata->rw_hierarchy_id = id;
+	return 0;
+}
+
+static int pin_all(struct runaway_sensor *s)
+{
+	struct bpf_program *prog;
+	struct bpf_map *map;
+	char path[512];
+	int r;
+
+	bpf_object__for_each_map(map, s->skel->obj)
+	{
+		const char *name = bpf_map__name(map);
+
+		if (bpf_map__is_internal(map))
+			continue;
+		/* The folder already says whose they are: rw_procs is pinned as procs. */
+		snprintf(path, sizeof(path), "%s/%s", s->pin_dir, name + strlen("rw_"));
+		r = bpf_map__pin(map, path);
+		if (r < 0)
+			return log_error_errno(r, "cannot pin map %s", path);
+	}
+	bpf_object__for_each_program(prog, s->skel->obj)
+	{
+		const char *name = bpf_program__name(prog);
+
+		if (!bpf_program__autoload(prog))
+			continue;
+		snprintf(path, sizeof(path), "%s/prog_%s", s->pin_dir, name + strlen("rw_"));
+		r = bpf_program__pin(prog, path);
+		if (r < 0)
+			return log_error_errno(r, "cannot pin program %s", path);
+	}
+	return 0;
+}
+
+/* Only plain pins below a folder that is ours; anything else stays. */
+void sensor_unpin(const char *pin_dir, bool *ret_any)
+{
+	DIR *dir = opendir(pin_dir);
+	struct dirent *e;
+
+	*ret_any = false;
+	if (!dir)
+		return;
+	while ((e = readdir(dir))) {
+		if (e->d_name[0] == '.')
+			continue;
+		if (unlinkat(dirfd(dir), e->d_name, 0) == 0)
+			*ret_any = true;
+	}
+	closedir(dir);
+}
+
+static int take_pin_dir(struct runaway_sensor *s, const char *pin_dir)
+{
+	bool any;
+	int r;
+
+	s->pin_dir = strdup(pin_dir);
+	if (!s->pin_dir)
+		return -ENOMEM;
+	r = runaway_mkdir_p(pin_dir, 0700);
+	if (r < 0)
+		return log_error_errno(r, "cannot make the pin directory %s", pin_dir);
+	s->pin_lock_fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->pin_lock_fd < 0)
+		return log_error_errno(-errno, "cannot open the pin directory %s", pin_dir);
+	if (flock(s->pin_lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		log_error("another daemon uses the pin directory %s", pin_dir);
+		return -EBUSY;
+	}
+	sensor_unpin(pin_dir, &any);
+	if (any)
+		log_info("replaced the pins that an earlier daemon left in %s", pin_dir);
+	return 0;
+}
+
+int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
+{
+	int r, ssid_cpu = -1, ssid_cpuacct = -1;
+
+	libbpf_set_print(to_log);
+	r = sensor_features_ask(&s->features, &ssid_cpu, &ssid_cpuacct);
+	if (r == -EPERM || r == -EACCES)
+		return log_error_errno(-EPERM, "loading BPF programs needs root, or CAP_BPF and "
+					       "CAP_PERFMON");
+	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+		return log_error_errno(-ENOTSUP,
+				       "this kernel has no BTF (/sys/kernel/btf/vmlinux); "
+				       "CONFIG_DEBUG_INFO_BTF is needed");
+	if (r < 0)
+		return log_error_errno(r, "cannot ask the kernel for its features");
+	s->features.fentry_reparent = sensor_features_try_reparent(
+		s->features.why_no_fentry, sizeof(s->features.why_no_fentry));
+	s->features.reparent_hook = s->features.fentry_reparent ? "fentry" : "exit_children";
+	s->features.scan = "iter_task";
+
+	s->skel = rw_bpf__open();
+	if (!s->skel)
+		return log_error_errno(-errno, "cannot open the BPF object");
+	set_sizes(s, c);
+	r = set_hierarchy(s, ssid_cpu, ssid_cpuacct);
+	if (r < 0)
+		return log_error_errno(r, "cannot find the cgroup hierarchy");
+	bpf_program__set_autoload(s->skel->progs.rw_reparent, s->features.fentry_reparent);
+	bpf_program__set_autoload(s->skel->progs.rw_features_ask, false);
+	if (c->pin_dir) {
+		r = take_pin_dir(s, c->pin_dir);
+		if (r < 0)
+			return r;
+	}
+	r = rw_bpf__load(s->skel);
+	if (r < 0)
+		return log_error_errno(r, "the kernel refused the BPF programs (--log-level debug "
+					  "shows the verifier)");
+	r = sensor_set_markers(s, c->marker_names);
+	if (r < 0)
+		return log_error_errno(r, "cannot set the CI marker names");
+	r = rw_bpf__attach(s->skel);
+	if (r < 0)
+		return log_error_errno(r, "cannot attach the BPF programs");
+	return c->pin_dir ? pin_all(s) : 0;
+}
+
+int runaway_sensor_unload(const char *pin_dir)
+{
+	bool any;
+
+	sensor_unpin(pin_dir, &any);
+	if (rmdir(pin_dir) == 0)
+		any = true;
+	else if (errno != ENOENT && errno != ENOTEMPTY)
+		return -errno;
+	return any ? 0 : -ENOENT;
+}

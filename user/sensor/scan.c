@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The task walk: the truth, each interval. */
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "sensor/sensor_priv.h"
+
+/*
+ * The walk's program writes a byte every RW_YIELD tasks, and read() returns as
+ * soon as it has what was asked for: so a small buffer makes it come back in
+ * between, and the rings are drained before they fill.
+ */
+static int walk(struct runaway_sensor *s)
+{
+	int fd, r = 0, refused = 0;
+	char byte[4];
+	ssize_t n;
+
+	fd = bpf_iter_create(bpf_link__fd(s->skel->links.rw_walk));
+	if (fd < 0)
+		return fd;
+	for (;;) {
+		n = read(fd, byte, sizeof(byte));
+		if (n == 0)
+			break;
+		if (n < 0 && errno == EINTR)
+			continue;
+		/* 1,000,000 tasks without a byte of output: the walk goes on. */
+		if (n < 0 && errno == EAGAIN && ++refused < 64)
+			continue;
+		if (n < 0) {
+			r = -errno;
+			break;
+		}
+		runaway_sensor_drain(s);
+	}
+	close(fd);
+	return r;
+}
+
+static void finish(struct runaway_sensor *s, struct rw_scan *rec, uint64_t started, int error)
+{
+	uint64_t now = runaway_boot_ns();
+
+	rec->duration_ns = now - started;
+	rec->tasks = s->skel->bss->rw_scan_tasks;
+	rec->processes = s->skel->bss->rw_scan_processes;
+	rec->error = error;
+	s->stats.scan_duration_ns = rec->duration_ns;
+	s->stats.scan_tasks = rec->tasks;
+	s->stats.scan_processes = rec->processes;
+	if (error) {
+		rec->flags |= RW_SCAN_FAILED;
+		s->stats.scan_failures++;
+		log_warning_errno(error, "the task walk failed");
+	} else {
+		s->stats.scans++;
+		s->stats.scan_last_ns = now;
+	}
+	sensor_emit(s, &rec->hdr, RW_SCAN_END, sizeof(*rec));
+}
+
+int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
+{
+	struct rw_scan rec = { 0 };
+	uint64_t started;
+	int r, e;
+
+	runaway_sensor_drain(s);
+	started = runaway_boot_ns();
+	rec.generation = ++s->generation;
+	rec.flags = resync ? RW_SCAN_RESYNC : 0;
+	if (resync)
+		s->stats.rescans++;
+	sensor_emit(s, &rec.hdr, RW_SCAN_BEGIN, sizeof(rec));
+
+	s->skel->bss->rw_scan_resync = resync;
+	s->skel->bss->rw_scan_tasks = 0;
+	s->skel->bss->rw_scan_processes = 0;
+	r = walk(s);
+	runaway_sensor_drain(s);
+	finish(s, &rec, started, r);
+
+	e = sensor_cgroups_read(s);
+	if (e < 0)
+		log_warning_errno(e, "cannot read the cgroups' CPU");
+	sensor_counters_read(s);
+	sensor_report_loss(s);
+	sensor_host_read(s);
+	sensor_enrich_flush(s);
+	return r;
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The sensor's life: open, first snapshot, close. */
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "sensor/sensor_priv.h"
+
+void sensor_emit(struct runaway_sensor *s, struct rw_hdr *rec, uint16_t type, size_t len)
+{
+	rec->type = type;
+	rec->cpu = 0;
+	rec->len = len;
+	rec->seq = ++s->seq;
+	rec->time_ns = runaway_boot_ns();
+	s->sink(s->ctx, rec, len);
+}
+
+static int open_roots(struct runaway_sensor *s, const struct runaway_sensor_config *c)
+{
+	s->proc_root = strdup(c->proc_root);
+	if (!s->proc_root)
+		return -ENOMEM;
+	s->proc_fd = open(s->proc_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->proc_fd < 0)
+		return log_error_errno(-errno, "cannot open %s", s->proc_root);
+	return sensor_cgroups_detect(c->cgroup_root, &s->features.cgroups, &s->cgroup_tree);
+}
+
+/*
+ * Everything that runs already. The programs are attached first: a process that
+ * is forked meanwhile comes in by its event, the walk sees the rest.
+ */
+static int snapshot(struct runaway_sensor *s)
+{
+	struct rw_meta meta;
+	int r;
+
+	runaway_sensor_meta(s, &meta);
+	s->sink(s->ctx, &meta.hdr, sizeof(meta));
+	s->skel->bss->rw_attached_ns = runaway_boot_ns();
+	r = sensor_cgroups_snapshot(s);
+	if (r < 0)
+		log_warning_errno(r, "cannot read the cgroup tree");
+	s->snapshotting = true;
+	r = runaway_sensor_scan(s, true);
+	s->snapshotting = false;
+	if (r < 0)
+		return r;
+	sensor_snapshot_enrich(s);
+	return 0;
+}
+
+int runaway_sensor_open(const struct runaway_sensor_config *c, runaway_sink_fn sink, void *ctx,
+			struct runaway_sensor **ret)
+{
+	struct runaway_sensor *s = calloc(1, sizeof(*s));
+	long hz = sysconf(_SC_CLK_TCK);
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->proc_fd = s->epoll_fd = s->pin_lock_fd = -1;
+	s->host = (struct host_files){ -1, -1, -1, -1, -1, -1 };
+	s->sink = sink;
+	s->ctx = ctx;
+	s->marker_names = c->marker_names;
+	s->clock_tick_ns = NSEC_PER_SEC / (hz > 0 ? hz : 100);
+	r = open_roots(s, c);
+	if (r == 0)
+		r = sensor_load(s, c);
+	if (r == 0)
+		r = sensor_rings_open(s);
+	if (r == 0)
+		r = sensor_host_open(s);
+	if (r == 0)
+		r = snapshot(s);
+	if (r < 0) {
+		runaway_sensor_close(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void runaway_sensor_close(struct runaway_sensor *s)
+{
+	struct seen_cgroup *c, *tmp;
+
+	if (!s)
+		return;
+	sensor_rings_close(s);
+	sensor_host_close(s);
+	rw_bpf__destroy(s->skel);
+	HASH_ITER (hh, s->cgroups, c, tmp) {
+		HASH_DEL(s->cgroups, c);
+		free(c);
+	}
+	free(s->pending);
+	free(s->enrich);
+	free(s->enrich_args);
+	free(s->snapshot);
+	free(s->proc_root);
+	free(s->cgroup_tree);
+	free(s->pin_dir);
+	runaway_closep(&s->proc_fd);
+	runaway_closep(&s->pin_lock_fd);
+	free(s);
+}
+
+void runaway_sensor_note_overruns(struct runaway_sensor *s, uint64_t missed)
+{
+	s->stats.scan_overruns += missed;
+}
+
+int runaway_sensor_set_markers(struct runaway_sensor *s, const char *const *names)
+{
+	s->marker_names = names;
+	return sensor_set_markers(s, names);
+}
+
+const struct runaway_features *runaway_sensor_features(const struct runaway_sensor *s)
+{
+	return &s->features;
+}
+
+const struct runaway_sensor_stats *runaway_sensor_stats(const struct runaway_sensor *s)
+{
+	return &s->stats;
+}
+
+void runaway_sensor_meta(const struct runaway_sensor *s, struct rw_meta *ret)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->hdr.type = RW_META;
+	ret->hdr.len = sizeof(*ret);
+	ret->hdr.time_ns = runaway_boot_ns();
+	ret->realtime_offset_ns = runaway_real_ns() - ret->hdr.time_ns;
+	ret->ncpu = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	ret->hz = (uint32_t)(NSEC_PER_SEC / s->clock_tick_ns);
+	if (runaway_read_file(s->proc_fd, "sys/kernel/random/boot_id", 64, &b) >= 0 && b.data) {
+		b.data[strcspn(b.data, "\n")] = '\0';
+		snprintf(ret->boot_id, sizeof(ret->boot_id), "%s", b.data);
+	}
+	gethostname(ret->host, sizeof(ret->host) - 1);
+	snprintf(ret->release, sizeof(ret->release), "%.63s", s->features.release);
+}

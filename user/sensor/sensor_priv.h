@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RUNAWAY_SENSOR_PRIV_H
+#define RUNAWAY_SENSOR_PRIV_H
+
+/* What the files of the sensor share. Nobody else includes it. */
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <uthash.h>
+
+#include "base/macros.h"
+#include "sensor/sensor.h"
+#include "runaway.skel.h" /* after wire.h, whose types it uses */
+
+/* A child of a task that exited: whose child is it now? */
+struct pending_child {
+	struct rw_id id, old_parent;
+	uint32_t pgid, sid;
+	uint64_t next_ns;
+	uint64_t backoff_ns;
+};
+
+/* What was last told of a cgroup's CPU. */
+struct seen_cgroup {
+	uint64_t id;
+	uint64_t cpu_ns;
+	UT_hash_handle hh;
+};
+
+/* Files of /proc that are read each interval, kept open. */
+struct host_files {
+	int loadavg, meminfo, stat;
+	int psi_cpu, psi_memory, psi_io; /* -1: not offered */
+};
+
+struct runaway_sensor {
+	struct rw_bpf *skel;
+	struct ring_buffer *events, *samples;
+	int epoll_fd;
+	int pin_lock_fd; /* flock on the pin directory; -1: nothing is pinned */
+
+	char *proc_root, *cgroup_tree; /* cgroup_tree NULL: none found */
+	char *pin_dir;
+	int proc_fd;
+	uint32_t max_processes, max_cgroups;
+	uint32_t events_bytes, samples_bytes;
+	uint64_t clock_tick_ns; /* of /proc/PID/stat */
+
+	runaway_sink_fn sink;
+	void *ctx;
+	uint64_t seq;	     /* of records made here */
+	uint64_t generation; /* of scans */
+
+	struct pending_child *pending;
+	size_t pending_count, pending_cap;
+	struct rw_id *enrich; /* asked for, done when the sink is not on the stack */
+	bool *enrich_args;
+	size_t enrich_count, enrich_cap;
+	struct rw_id *snapshot; /* processes of the first walk, while opening */
+	size_t snapshot_count, snapshot_cap;
+	bool snapshotting;
+
+	struct seen_cgroup *cgroups;
+	size_t cgroup_entries;
+	struct host_files host;
+	const char *const *marker_names;
+
+	struct runaway_features features;
+	struct runaway_sensor_stats stats;
+	uint64_t *cpu_seq[2]; /* last sequence per CPU: events, samples */
+	unsigned int ncpu;
+	uint64_t drained_bytes[2]; /* by the last drain: what was queued */
+	struct rw_loss told;	   /* losses already reported by RW_LOSS */
+};
+
+/* sensor.c: gives a record made here its header and hands it to the sink. */
+void sensor_emit(struct runaway_sensor *s, struct rw_hdr *rec, uint16_t type, size_t len);
+
+/* load.c */
+int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c);
+void sensor_unpin(const char *pin_dir, bool *ret_any);
+int sensor_set_markers(struct runaway_sensor *s, const char *const *names);
+
+/* rings.c */
+int sensor_rings_open(struct runaway_sensor *s);
+void sensor_rings_close(struct runaway_sensor *s);
+
+/* cgroups.c */
+int sensor_cgroups_detect(const char *root, enum runaway_cgroup_source *ret_source,
+			  char **ret_tree);
+/* Id in /proc/cgroups of the hierarchy of a v1 controller; -ENOENT. */
+int sensor_cgroups_hierarchy(const char *proc_root, const char *controller);
+/* RW_CG_FOUND for every folder of the tree, parents first. */
+int sensor_cgroups_snapshot(struct runaway_sensor *s);
+/* RW_CGROUP_CPU for every cgroup whose CPU has changed. */
+int sensor_cgroups_read(struct runaway_sensor *s);
+
+/* procfs.c */
+struct proc_stat {
+	char state;
+	uint32_t ppid;
+	uint64_t start_ns; /* rounded down to clock ticks */
+};
+int sensor_proc_stat(struct runaway_sensor *s, uint32_t pid, struct proc_stat *ret);
+/* Is /proc/PID still the process `id`? */
+bool sensor_proc_is(struct runaway_sensor *s, struct rw_id id);
+/* Process flags of a reaper as /proc tells them. */
+uint32_t sensor_proc_reaper_flags(struct runaway_sensor *s, uint32_t pid, char comm[RW_COMM_LEN]);
+/* Remembers a process of the first walk, to be read up in /proc while that is allowed. */
+void sensor_snapshot_add(struct runaway_sensor *s, struct rw_id id);
+void sensor_enrich_flush(struct runaway_sensor *s);
+void sensor_snapshot_enrich(struct runaway_sensor *s);
+
+/* recheck.c */
+void sensor_pending_add(struct runaway_sensor *s, const struct rw_children *ev);
+
+/* host.c */
+int sensor_host_open(struct runaway_sensor *s);
+void sensor_host_close_psi(struct runaway_sensor *s);
+void sensor_host_close(struct runaway_sensor *s);
+void sensor_host_read(struct runaway_sensor *s);
+
+/* counters.c */
+void sensor_counters_read(struct runaway_sensor *s);
+void sensor_report_loss(struct runaway_sensor *s);
+
+/* features.c */
+int sensor_features_ask(struct runaway_features *f, int *ret_ssid_cpu, int *ret_ssid_cpuacct);
+bool sensor_features_try_reparent(char *why, size_t size);
+
+#endif
