@@ -128,8 +128,8 @@ int runaway_incident_self_clear(struct incident_store *s, const char *incident_i
 				enum finding_end why, const struct runaway_model *m);
 
 /*
- * Once a tick for each open finding: adds to the timeline, refreshes packet,
- * evidence and (at most every 10 s) readback.json.
+ * Once a tick for each open finding (f->incident_id names the incident): adds to
+ * the timeline; every 10 s finding, packet, lineage and readback.json are made anew.
  */
 void runaway_incident_observe(struct incident_store *s, const struct runaway_finding *f,
 			      const struct runaway_model *m);

@@ -182,6 +182,10 @@ static int make_title(struct incident *i, const struct runaway_finding *f,
 		title_number(&b, now.cpu_cores, "cores");
 		break;
 	default:
+		if (!host->known) {
+			strbuf_adds(&b, "host is saturated");
+			break;
+		}
 		strbuf_addf(&b, "host is saturated: load5 %.2f per core, %u CI job%s",
 			    host->load5_per_core, host->ci_jobs, host->ci_jobs == 1 ? "" : "s");
 		break;

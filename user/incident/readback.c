@@ -200,9 +200,8 @@ static void restore_points(struct incident *i, const cJSON *samples)
 			.rss_bytes = runaway_json_u64(sample, "rss_bytes", 0),
 		};
 		const char *at = runaway_json_str(sample, "at", "");
-		uint64_t before = i->point_count ? i->point[i->point_count - 1].realtime_ns : 0;
 
-		if (runaway_rfc3339_parse(at, &p.realtime_ns) < 0 || p.realtime_ns <= before)
+		if (runaway_rfc3339_parse(at, &p.realtime_ns) < 0)
 			continue;
 		if (incident_timeline_add(i, &p) < 0)
 			return;

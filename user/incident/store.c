@@ -159,6 +159,12 @@ static int write_pending(struct incident_store *s)
 {
 	struct pending_line *p;
 
+	for (int n = 0; n < LOG_COUNT; n++) {
+		int err = s->log[n].suspect ? incident_log_recover(&s->log[n], s->ops) : 0;
+
+		if (err < 0)
+			return err;
+	}
 	while ((p = s->pending)) {
 		int err = incident_log_append(&s->log[p->log], s->ops, p->text, p->len);
 

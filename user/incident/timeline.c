@@ -107,6 +107,15 @@ static void halve(struct incident *i)
 	i->point_spacing_ns *= 2;
 }
 
+/*
+ * Ticks jitter: nine tenths of the spacing are near enough. Times are people's
+ * times; when their clock is set back, the timeline goes on instead of waiting.
+ */
+static bool too_soon(uint64_t now_ns, uint64_t last_ns, uint64_t spacing_ns)
+{
+	return now_ns < last_ns + spacing_ns / 10 * 9 && now_ns + spacing_ns > last_ns;
+}
+
 int incident_timeline_add(struct incident *i, const struct incident_point *p)
 {
 	if (!i->point) {
@@ -116,13 +125,9 @@ int incident_timeline_add(struct incident *i, const struct incident_point *p)
 	}
 	if (i->point_spacing_ns == 0)
 		i->point_spacing_ns = NSEC_PER_SEC;
-	if (i->point_count > 0) {
-		uint64_t last = i->point[i->point_count - 1].realtime_ns;
-
-		/* Ticks jitter: nine tenths of the spacing are near enough. */
-		if (p->realtime_ns < last + i->point_spacing_ns / 10 * 9)
-			return 0;
-	}
+	if (i->point_count > 0 &&
+	    too_soon(p->realtime_ns, i->point[i->point_count - 1].realtime_ns, i->point_spacing_ns))
+		return 0;
 	if (i->point_count == INCIDENT_POINTS_MAX)
 		halve(i);
 	i->point[i->point_count++] = *p;
