@@ -84,7 +84,7 @@ static void print_origin(struct cli *c, const cJSON *doc)
 	line(c, "started by", &b);
 	runaway_cli_add_command(&b, runaway_cli_get(o, "args"));
 	line(c, "  command", &b);
-	runaway_cli_label(c, "lineage");
+	runaway_cli_paint(c, CLI_DIM, "lineage");
 	fputc('\n', c->out);
 	runaway_cli_print_lineage(c, lineage);
 }
