@@ -137,9 +137,13 @@ enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
 		return RUNAWAY_DAEMONISED_NO;
 	if (p->sid == p->id.pid)
 		return RUNAWAY_DAEMONISED_YES;
-	/* Double fork: the session was made by an ancestor that went the same way. */
+	/*
+	 * Double fork: the session was made by an ancestor that went the same way. It
+	 * ran no program of its own; a script that leads the session of a CI step
+	 * and ends with its work undone looks the same otherwise.
+	 */
 	for (int i = 0; a && i < LINEAGE_MAX && left_on_purpose(a, child); i++) {
-		if (p->sid == a->id.pid)
+		if (p->sid == a->id.pid && !a->execed)
 			return RUNAWAY_DAEMONISED_YES;
 		child = a;
 		a = a->origin;

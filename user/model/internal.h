@@ -25,6 +25,8 @@
 #define TIMELINES_MAX 1024
 /* Below this a tree is idle: no timeline is kept for it. */
 #define TIMELINE_MIN_CORES 0.05
+/* A tick may come this much early and still give the timeline its point. */
+#define TIMELINE_JITTER_NS (NSEC_PER_SEC / 8)
 /* A removed cgroup's series stays this long, so that its last value is scraped. */
 #define SERIES_LINGER_NS (120 * NSEC_PER_SEC)
 /* A removed cgroup whose release was never told is forgotten after this. */

@@ -52,6 +52,15 @@ static bool is_service_main(struct runaway_model *m, const struct runaway_proc *
 	return cg->oldest_pass == m->oldest_pass && cg->oldest_pid == p->id.pid && in_unit(m, p);
 }
 
+/* The path of its cgroup decides, and may be told right after the scan: once more then. */
+static bool should_wait(const struct runaway_model *m, struct runaway_proc *p)
+{
+	if (p->retried || p->sid != p->id.pid || runaway_proc_cgroup_path(m, p))
+		return false;
+	p->retried = true;
+	return true;
+}
+
 static void settle(struct runaway_model *m, struct runaway_proc *p, uint64_t at_ns)
 {
 	const struct runaway_proc *parent;
@@ -67,19 +76,12 @@ static void settle(struct runaway_model *m, struct runaway_proc *p, uint64_t at_
 			process_set_origin(m, p, p->parent_proc);
 		return;
 	}
-	if ((p->flags & RW_TF_NS_INIT) || is_service_main(m, p))
+	if (p->flags & RW_TF_NS_INIT)
 		return;
-	if (orphan_found(m, p, at_ns) < 0)
+	if (should_wait(m, p))
 		process_pend(m, p);
-}
-
-/* The path of its cgroup decides, and may be told right after the scan: once more then. */
-static bool should_wait(const struct runaway_model *m, struct runaway_proc *p)
-{
-	if (p->retried || p->seen_fork || p->orphan || runaway_proc_cgroup_path(m, p))
-		return false;
-	p->retried = true;
-	return true;
+	else if (!is_service_main(m, p) && orphan_found(m, p, at_ns) < 0)
+		process_pend(m, p);
 }
 
 void model_settle(struct runaway_model *m, uint64_t at_ns)
@@ -97,12 +99,7 @@ void model_settle(struct runaway_model *m, uint64_t at_ns)
 		if (!p || p->state == RUNAWAY_DEAD)
 			continue;
 		p->pending = false;
-		if (should_wait(m, p)) {
-			process_resolve_parent(m, p);
-			process_pend(m, p);
-		} else {
-			settle(m, p, at_ns);
-		}
+		settle(m, p, at_ns);
 	}
 	free(work.id);
 }

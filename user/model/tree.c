@@ -45,17 +45,20 @@ static void merge_pairs(struct runaway_timeline *t)
 	t->spacing_ns *= 2;
 }
 
+/* Ticks jitter: a point that is nearly due is taken. */
+static bool is_due(const struct runaway_timeline *t, uint64_t at_ns)
+{
+	return t->count == 0 ||
+	       at_ns + TIMELINE_JITTER_NS >= t->point[t->count - 1].at_ns + t->spacing_ns;
+}
+
 void timeline_add(struct runaway_timeline *t, const struct runaway_point *pt)
 {
-	const struct runaway_point *last = t->count ? &t->point[t->count - 1] : NULL;
-
-	/* Ticks jitter: a point that is nearly due is taken. */
-	if (last && pt->at_ns < last->at_ns + t->spacing_ns - t->spacing_ns / 8)
+	if (!is_due(t, pt->at_ns))
 		return;
 	if (t->count == RUNAWAY_TIMELINE_MAX) {
 		merge_pairs(t);
-		last = &t->point[t->count - 1];
-		if (pt->at_ns < last->at_ns + t->spacing_ns - t->spacing_ns / 8)
+		if (!is_due(t, pt->at_ns))
 			return;
 	}
 	t->point[t->count++] = *pt;

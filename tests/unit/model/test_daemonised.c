@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An accident, a daemon, or not to be told. */
+
+#include "model/harness.h"
+
+struct daemon_case {
+	const char *what;
+	int status;	 /* wait status of the origin */
+	uint64_t late_s; /* the origin exits this long after the fork */
+	bool own_session;
+	enum runaway_daemonised want;
+};
+
+static const struct daemon_case cases[] = {
+	{ "setsid, exit 0 at once", 0, 0, true, RUNAWAY_DAEMONISED_YES },
+	{ "setsid, exit 0 within five seconds", 0, 4, true, RUNAWAY_DAEMONISED_YES },
+	{ "setsid, but the origin worked on", 0, 6, true, RUNAWAY_DAEMONISED_NO },
+	{ "killed", 9, 0, true, RUNAWAY_DAEMONISED_NO },
+	{ "crashed", 11 | 0x80, 0, true, RUNAWAY_DAEMONISED_NO },
+	{ "failed", 1 << 8, 0, true, RUNAWAY_DAEMONISED_NO },
+	{ "nohup: no session of its own", 0, 0, false, RUNAWAY_DAEMONISED_NO },
+};
+
+/* Times matter here: the child starts when it is forked. */
+static void fork_at(struct world *w, struct rw_id origin, struct rw_id child, uint32_t sid)
+{
+	struct rw_fork r = { .hdr = hdr(w, RW_FORK, sizeof(r)),
+			     .id = child,
+			     .origin = origin,
+			     .parent = origin,
+			     .pgid = sid,
+			     .sid = sid,
+			     .comm = "thing" };
+
+	FEED(w, r);
+}
+
+static void exit_at(struct world *w, struct rw_id who, int status)
+{
+	struct rw_exit r = { .hdr = hdr(w, RW_EXIT, sizeof(r)), .id = who, .exit_code = status };
+
+	FEED(w, r);
+}
+
+static void move_at(struct world *w, struct rw_id who, struct rw_id from, uint32_t sid)
+{
+	struct rw_reparent r = { .hdr = hdr(w, RW_REPARENT, sizeof(r)),
+				 .id = who,
+				 .old_parent = from,
+				 .reaper = rw_id(1),
+				 .pgid = sid,
+				 .sid = sid,
+				 .via = RW_VIA_HOOK };
+
+	FEED(w, r);
+}
+
+static void test_how_the_origin_ended(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct rw_id origin, child;
+		struct world w;
+
+		world_new(&w);
+		boot(&w);
+		origin = (struct rw_id){ .pid = 10, .start_ns = w.now_ns };
+		fork_at(&w, rw_id(1), origin, 10);
+		w.now_ns += 100 * SEC; /* it may live long before it forks */
+		child = (struct rw_id){ .pid = 11, .start_ns = w.now_ns };
+		fork_at(&w, origin, child, 10);
+		assert_int_equal(runaway_proc_daemonised(w.m, runaway_model_find_pid(w.m, 11)),
+				 RUNAWAY_DAEMONISED_NO);
+		w.now_ns += cases[i].late_s * SEC;
+		exit_at(&w, origin, cases[i].status);
+		move_at(&w, child, origin, cases[i].own_session ? 11 : 9);
+		if (runaway_proc_daemonised(w.m, runaway_model_find_pid(w.m, 11)) != cases[i].want)
+			fail_msg("%s", cases[i].what);
+		world_free(&w);
+	}
+}
+
+/* A forks B, B makes a session and forks C, B exits: C is in the session of the dead B. */
+static void test_double_fork_in_a_dead_session(void **state)
+{
+	for (int crashed = 0; crashed < 2; crashed++) {
+		struct rw_id b, c, d;
+		struct world w;
+
+		(void)state;
+		world_new(&w);
+		boot(&w);
+		b = (struct rw_id){ .pid = 20, .start_ns = w.now_ns };
+		fork_at(&w, rw_id(1), b, 20);
+		c = (struct rw_id){ .pid = 21, .start_ns = w.now_ns };
+		fork_at(&w, b, c, 20);
+		d = (struct rw_id){ .pid = 22, .start_ns = w.now_ns };
+		fork_at(&w, c, d, 20);
+		exit_at(&w, b, crashed ? 9 : 0);
+		move_at(&w, c, b, 20);
+		exit_at(&w, c, 0);
+		move_at(&w, d, c, 20);
+		assert_int_equal(runaway_proc_daemonised(w.m, runaway_model_find_pid(w.m, 22)),
+				 crashed ? RUNAWAY_DAEMONISED_NO : RUNAWAY_DAEMONISED_YES);
+		world_free(&w);
+	}
+}
+
+/* A step's script leads the step's session, leaves a browser in it and ends well. */
+static void test_a_script_that_leads_a_session_is_no_daemon(void **state)
+{
+	struct world w;
+	struct runaway_proc *p;
+
+	(void)state;
+	world_new(&w);
+	boot(&w);
+	forks(&w, 1, 10, "runner");
+	EXECS(&w, 10, "step.sh", "sh\0bin", "sh\0step.sh", "");
+	find(&w, 10)->sid = 10;
+	forks(&w, 10, 11, "step.sh");
+	EXECS(&w, 11, "chromium", "chromium\0bin", "chromium", "");
+	/* Starts are small numbers here: the exit is told to be soon after. */
+	w.now_ns = START(11);
+	exits(&w, 10, 0);
+	p = find(&w, 11);
+	p->sid = 10;
+	assert_int_equal(runaway_proc_daemonised(w.m, p), RUNAWAY_DAEMONISED_NO);
+	find(&w, 10)->execed = false;
+	assert_int_equal(runaway_proc_daemonised(w.m, p), RUNAWAY_DAEMONISED_YES);
+	world_free(&w);
+}
+
+static void test_names_on_the_list(void **state)
+{
+	static const char *const yes[] = { "chrome_crashpad", "chrome_crashpad_", "crashhelper",
+					   "containerd-shim", "conmon",		  "tmux: server",
+					   "SCREEN",	      "sshd",		  "gpg-agent",
+					   "(sd-pam)",	      "dbus-broker-lau" };
+	static const char *const no[] = { "",	 "chrome", "chromium", "node", "sshdx", "tmux: other",
+					  "gpg", "make",   "python3" };
+	struct runaway_proc p = { 0 };
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
+		snprintf(p.comm, sizeof(p.comm), "%s", yes[i]);
+		assert_int_equal(runaway_proc_daemonised(w.m, &p), RUNAWAY_DAEMONISED_YES);
+	}
+	p.id.pid = 5;
+	for (size_t i = 0; i < ARRAY_SIZE(no); i++) {
+		snprintf(p.comm, sizeof(p.comm), "%s", no[i]);
+		p.sid = 5;
+		assert_int_equal(runaway_proc_daemonised(w.m, &p), RUNAWAY_DAEMONISED_UNKNOWN);
+		p.sid = 4;
+		assert_int_equal(runaway_proc_daemonised(w.m, &p), RUNAWAY_DAEMONISED_NO);
+	}
+	p.flags = RW_TF_NS_INIT;
+	assert_int_equal(runaway_proc_daemonised(w.m, &p), RUNAWAY_DAEMONISED_YES);
+	world_free(&w);
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	assert_string_equal(runaway_daemonised_name(RUNAWAY_DAEMONISED_NO), "no");
+	assert_string_equal(runaway_daemonised_name(RUNAWAY_DAEMONISED_UNKNOWN), "unknown");
+	assert_string_equal(runaway_daemonised_name(RUNAWAY_DAEMONISED_YES), "yes");
+	assert_string_equal(runaway_reaper_name(RUNAWAY_REAPER_NS_INIT), "namespace_init");
+	assert_string_equal(runaway_reaper_name(RUNAWAY_REAPER_INIT), "init");
+	assert_string_equal(runaway_reaper_name(RUNAWAY_REAPER_SUBREAPER), "subreaper");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_how_the_origin_ended),
+		cmocka_unit_test(test_double_fork_in_a_dead_session),
+		cmocka_unit_test(test_a_script_that_leads_a_session_is_no_daemon),
+		cmocka_unit_test(test_names_on_the_list),
+		cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Orphans that belong together, and those that do not. */
+
+#include "model/harness.h"
+
+/* Four children of one script, in its process group: three browsers' processes and a server. */
+static void litter(struct world *w)
+{
+	boot(w);
+	forks(w, 1, 10, "sh");
+	for (uint32_t i = 20; i < 24; i++) {
+		forks(w, 10, i, "sh");
+		if (i == 22)
+			EXECS(w, i, "server", "server\0bin", "server", "");
+		else
+			EXECS(w, i, "chromium", "chromium\0lib", "chromium", "");
+	}
+	exits(w, 10, 9);
+	for (uint32_t i = 23; i >= 20; i--)
+		reparents(w, i, 10, 1, RW_TF_NS_INIT);
+	frees(w, 10, 0);
+}
+
+static void test_by_process_group_and_executable(void **state)
+{
+	const struct runaway_group *g;
+	struct world w;
+	size_t n;
+
+	(void)state;
+	world_new(&w);
+	litter(&w);
+	tick(&w);
+	g = runaway_model_groups(w.m, &n);
+	assert_int_equal(n, 2);
+	if (g[0].root != find(&w, 20))
+		assert_int_equal(g[1].orphan_count, 3);
+	for (size_t i = 0; i < n; i++) {
+		if (g[i].root == find(&w, 22)) {
+			assert_int_equal(g[i].orphan_count, 1);
+			continue;
+		}
+		/* The oldest process is the root, not the first that was told. */
+		assert_ptr_equal(g[i].root, find(&w, 20));
+		assert_int_equal(g[i].orphan_count, 3);
+		assert_ptr_equal(g[i].orphan[0], g[i].root);
+		assert_int_equal(g[i].processes, 3);
+	}
+	world_free(&w);
+}
+
+static void test_sums(void **state)
+{
+	const struct runaway_group *g;
+	struct world w;
+	size_t n;
+
+	(void)state;
+	world_new(&w);
+	litter(&w);
+	tick(&w);
+	w.now_ns += SEC - 4 * MSEC;
+	scan_begin(&w);
+	cpu(&w, 21, 500 * MSEC);
+	cpu(&w, 23, 500 * MSEC);
+	cpu(&w, 22, 3 * SEC); /* the neighbour's is the neighbour's */
+	tick(&w);
+	g = runaway_model_groups(w.m, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (g[i].root != find(&w, 20))
+			continue;
+		assert_int_equal(g[i].cpu_ns, SEC);
+		assert_true(g[i].cores > 0.99 && g[i].cores < 1.01);
+	}
+	world_free(&w);
+}
+
+static void test_other_process_groups_are_other_groups(void **state)
+{
+	struct world w;
+	size_t n;
+
+	(void)state;
+	world_new(&w);
+	litter(&w);
+	find(&w, 21)->pgid = 21;
+	find(&w, 23)->pgid = 0; /* unknown is nobody's fellow */
+	find(&w, 20)->pgid = 0;
+	tick(&w);
+	runaway_model_groups(w.m, &n);
+	assert_int_equal(n, 4);
+	world_free(&w);
+}
+
+static void test_groups_follow_the_living_between_ticks(void **state)
+{
+	const struct runaway_group *g;
+	struct world w;
+	size_t n;
+
+	(void)state;
+	world_new(&w);
+	litter(&w);
+	assert_non_null(runaway_model_groups(w.m, &n));
+	tick(&w);
+	dies(&w, 20, 15, 0);
+	g = runaway_model_groups(w.m, &n);
+	assert_int_equal(n, 2);
+	for (size_t i = 0; i < n; i++)
+		assert_true(g[i].root == find(&w, 21) || g[i].root == find(&w, 22));
+	for (uint32_t i = 21; i < 24; i++)
+		dies(&w, i, 15, 0);
+	runaway_model_groups(w.m, &n);
+	assert_int_equal(n, 0);
+	world_free(&w);
+}
+
+static void test_many_orphans_of_one_group(void **state)
+{
+	const struct runaway_group *g;
+	struct world w;
+	size_t n;
+
+	(void)state;
+	world_new(&w);
+	boot(&w);
+	forks(&w, 1, 10, "sh");
+	for (uint32_t i = 100; i < 20100; i++)
+		forks(&w, 10, i, "sh");
+	exits(&w, 10, 9);
+	for (uint32_t i = 100; i < 20100; i++)
+		reparents(&w, i, 10, 1, RW_TF_NS_INIT);
+	for (int i = 0; i < 10; i++)
+		tick(&w);
+	g = runaway_model_groups(w.m, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(g[0].orphan_count, 20000);
+	world_free(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_by_process_group_and_executable),
+		cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_other_process_groups_are_other_groups),
+		cmocka_unit_test(test_groups_follow_the_living_between_ticks),
+		cmocka_unit_test(test_many_orphans_of_one_group),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
