@@ -106,15 +106,18 @@ static inline void world_lanes(struct world *w, const char *text)
 	assert_int_equal(set.count, 0);
 }
 
+/* `comm` may be another actor's: the copy goes through a local one. */
 static inline struct actor *add_actor(struct world *w, const char *comm)
 {
+	char name[RW_COMM_LEN];
 	struct actor *a = &w->actor[w->actors++];
 
 	assert_true(w->actors <= ACTORS_MAX);
 	*a = (struct actor){ .alive = true, .cgroup_id = 1 };
 	a->id = (struct rw_id){ .pid = w->next_pid, .start_ns = w->now_ns };
 	a->pgid = a->sid = w->next_pid++;
-	snprintf(a->comm, sizeof(a->comm), "%s", comm);
+	snprintf(name, sizeof(name), "%s", comm);
+	memcpy(a->comm, name, sizeof(name));
 	return a;
 }
 
@@ -188,7 +191,7 @@ static inline void world_stop(struct world *w)
 	w->model = NULL;
 }
 
-/* actor[0] is init, actor[1] a step script under it. */
+/* actor[0] is init, actor[1] a step script that ran under it before: an orphan that idles. */
 static inline void world_new(struct world *w)
 {
 	*w = (struct world){ .ncpu = 2, .next_pid = 1 };
