@@ -75,11 +75,10 @@ static int take_value(struct parser *p, const struct cli_option *o, const char *
 		*ret = v;
 		return CLI_OK;
 	}
-	if (!v.string) {
-		if (p->at + 1 >= p->argc)
-			return runaway_cli_fail(p->c, "usage", "%s needs %s", o->name, o->arg);
+	if (!v.string && p->at + 1 < p->argc)
 		v.string = p->argv[++p->at];
-	}
+	if (!v.string)
+		return runaway_cli_fail(p->c, "usage", "%s needs %s", o->name, o->arg);
 	if (o->type == CLI_UINT &&
 	    (!parse_number(v.string, &v.number) || v.number < o->min || v.number > o->max))
 		return runaway_cli_fail(p->c, "usage",
@@ -126,7 +125,7 @@ static int set_global(struct cli *c, const struct cli_option *o, const struct cl
 
 static int parse_option(struct parser *p)
 {
-	const char *arg = p->argv[p->at], *inlined;
+	const char *arg = p->argv[p->at], *inlined = NULL;
 	const struct cli_option *table = p->c->verb ? p->c->verb->option : NULL;
 	const struct cli_option *o = find_option(runaway_cli_global_options, arg, &inlined);
 	struct cli_value v;

@@ -33,8 +33,8 @@ void runaway_table_free(struct table *t);
 void runaway_table_add(struct table *t, const char *text);
 /* The same from a buffer, which is emptied for the next one. */
 void runaway_table_take(struct table *t, struct strbuf *b);
-/* width 0: nothing is cut. */
-void runaway_table_print(const struct table *t, FILE *f, unsigned int width, bool bold_head,
+/* limit: columns of the terminal, 0: nothing is cut. */
+void runaway_table_print(const struct table *t, FILE *f, unsigned int limit, bool bold_head,
 			 bool utf8);
 
 /* Display columns of escaped text. */

@@ -191,7 +191,7 @@ static int refused(struct control_call *call, int err, char *why)
 static int run_lane_test(struct control_call *call, struct json_writer *w)
 {
 	_cleanup_(runaway_lane_set_free) struct lane_set set = { 0 };
-	const char *text = string_of(call, "text");
+	const char *text = runaway_json_str(call->params, "text", "");
 	char *why = NULL;
 	int r;
 
@@ -298,7 +298,7 @@ static int run_incident_packet(struct control_call *call, struct json_writer *w)
 
 static int run_config_check(struct control_call *call, struct json_writer *w)
 {
-	const char *text = string_of(call, "text");
+	const char *text = runaway_json_str(call->params, "text", "");
 	char *why = NULL;
 	int r = call->env->ops->check(call->env->ctx, string_of(call, "name"), text, strlen(text),
 				      &why);

@@ -43,9 +43,9 @@ static void write_error(struct json_writer *w, const char *code, const char *mes
 static void write_id(struct json_writer *w, const cJSON *id)
 {
 	json_key(w, "id");
-	if (cJSON_IsString(id))
+	if (id && cJSON_IsString(id))
 		json_string(w, id->valuestring);
-	else if (cJSON_IsNumber(id))
+	else if (id && cJSON_IsNumber(id))
 		json_double(w, id->valuedouble);
 	else
 		json_null(w);
