@@ -3,8 +3,8 @@
 
 #include "model/harness.h"
 
-#define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define UID "2f3a7c1e-1b2c-4d5e-8f90-a1b2c3d4e5f6"
+#define HEX  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define UID  "2f3a7c1e-1b2c-4d5e-8f90-a1b2c3d4e5f6"
 #define UID_ "2f3a7c1e_1b2c_4d5e_8f90_a1b2c3d4e5f6"
 
 static const struct {
@@ -32,8 +32,7 @@ static const struct {
 	  HEX, NULL, "containerd.service", "containerd" },
 	{ "/machine.slice/libpod-" HEX ".scope/container", HEX, NULL, "libpod-" HEX ".scope",
 	  "podman" },
-	{ "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" HEX
-	  ".scope/container",
+	{ "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" HEX ".scope/container",
 	  HEX, NULL, "libpod-" HEX ".scope", "podman" },
 	{ "/libpod_parent/libpod-" HEX, HEX, NULL, NULL, "podman" },
 	{ "/lxc/web1", "web1", NULL, NULL, "lxc" },

@@ -133,12 +133,14 @@ static void test_a_script_that_leads_a_session_is_no_daemon(void **state)
 
 static void test_names_on_the_list(void **state)
 {
-	static const char *const yes[] = { "chrome_crashpad", "chrome_crashpad_", "crashhelper",
-					   "containerd-shim", "conmon",		  "tmux: server",
-					   "SCREEN",	      "sshd",		  "gpg-agent",
-					   "(sd-pam)",	      "dbus-broker-lau" };
-	static const char *const no[] = { "",	 "chrome", "chromium", "node", "sshdx", "tmux: other",
-					  "gpg", "make",   "python3" };
+	static const char *const yes[] = {
+		"chrome_crashpad", "chrome_crashpad_", "crashhelper",	 "containerd-shim",
+		"conmon",	   "tmux: server",     "SCREEN",	 "sshd",
+		"gpg-agent",	   "(sd-pam)",	       "dbus-broker-lau"
+	};
+	static const char *const no[] = { "",	  "chrome", "chromium",
+					  "node", "sshdx",  "tmux: other",
+					  "gpg",  "make",   "python3" };
 	struct runaway_proc p = { 0 };
 	struct world w;
 

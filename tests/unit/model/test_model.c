@@ -4,9 +4,9 @@
 #include "model/harness.h"
 
 static const uint16_t all_types[] = {
-	RW_FORK, RW_EXEC, RW_EXIT,	 RW_CHILDREN, RW_REPARENT, RW_CGROUP, RW_TASK,	     RW_CPU,
-	RW_FREE, RW_META, RW_TICK,	 RW_SCAN_BEGIN, RW_SCAN_END, RW_HOST, RW_PROCFS,
-	RW_CGROUP_CPU, RW_LOSS,
+	RW_FORK,     RW_EXEC, RW_EXIT,	 RW_CHILDREN,	RW_REPARENT, RW_CGROUP,
+	RW_TASK,     RW_CPU,  RW_FREE,	 RW_META,	RW_TICK,     RW_SCAN_BEGIN,
+	RW_SCAN_END, RW_HOST, RW_PROCFS, RW_CGROUP_CPU, RW_LOSS,
 };
 
 static void test_every_type_refuses_short_records(void **state)
@@ -258,8 +258,7 @@ static void test_random_records(void **state)
 		plausible(&u, now);
 		for (uint64_t flips = rng() % 4; flips > 0; flips--)
 			u.byte[rng() % sizeof(u)] ^= (unsigned char)rng();
-		(void)runaway_model_apply(w.m, &u.hdr,
-					  rng() % 8 ? sizeof(u) : rng() % sizeof(u));
+		(void)runaway_model_apply(w.m, &u.hdr, rng() % 8 ? sizeof(u) : rng() % sizeof(u));
 		if (i % 1000 == 0)
 			check_invariants(w.m);
 	}

@@ -114,10 +114,9 @@ static void test_second_and_later_hops(void **state)
 	assert_int_equal(w.orphans_told, 1);
 	assert_ptr_equal(p->parent_proc, find(&w, 28));
 	assert_string_equal(p->origin->comm, "sh");
-	assert_int_equal(
-		runaway_model_counters(w.m)->orphans_by_reaper[RUNAWAY_REAPER_SUBREAPER], 1);
-	assert_int_equal(runaway_model_counters(w.m)->orphans_by_reaper[RUNAWAY_REAPER_NS_INIT],
-			 0);
+	assert_int_equal(runaway_model_counters(w.m)->orphans_by_reaper[RUNAWAY_REAPER_SUBREAPER],
+			 1);
+	assert_int_equal(runaway_model_counters(w.m)->orphans_by_reaper[RUNAWAY_REAPER_NS_INIT], 0);
 	world_free(&w);
 }
 

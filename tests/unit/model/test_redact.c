@@ -9,9 +9,15 @@ struct redact_case {
 	const char *in, *out;
 	size_t in_len, out_len;
 };
-#define CASE(i, o) { i, o, sizeof(i), sizeof(o) }
+#define CASE(i, o)                                                                                 \
+	{                                                                                          \
+		i, o, sizeof(i), sizeof(o)                                                         \
+	}
 /* One string, as a program leaves it that writes over its arguments. */
-#define ONE(i, o) { i, o, sizeof(i) - 1, sizeof(o) - 1 }
+#define ONE(i, o)                                                                                  \
+	{                                                                                          \
+		i, o, sizeof(i) - 1, sizeof(o) - 1                                                 \
+	}
 
 static const struct redact_case cases[] = {
 	/* nothing secret */
@@ -44,7 +50,8 @@ static const struct redact_case cases[] = {
 	CASE("x\0https://joe:p@w@host/r", "x\0https://joe:***@host/r"),
 	CASE("x\0ssh://git@host/r", "x\0ssh://git@host/r"),
 	CASE("x\0https://abcdefabcdefabcdefabcdef@h/", "x\0https://***@h/"),
-	CASE("x\0postgres://u:p@h:5432/db?sslmode=off", "x\0postgres://u:***@h:5432/db?sslmode=off"),
+	CASE("x\0postgres://u:p@h:5432/db?sslmode=off",
+	     "x\0postgres://u:***@h:5432/db?sslmode=off"),
 	CASE("x\0https://h/?a=1&token=t&b=2", "x\0https://h/?a=1&token=***&b=2"),
 	CASE("x\0--url=redis://:pw@h", "x\0--url=redis://:***@h"),
 	/* headers */
@@ -100,7 +107,8 @@ static void test_table(void **state)
 static void test_extra_names(void **state)
 {
 	static const char *const extra[] = { "--licence*", "seat", NULL };
-	static const char in[] = "x\0--Licence-No=5\0seat=7\0--seat\0""8\0--seats=9";
+	static const char in[] = "x\0--Licence-No=5\0seat=7\0--seat\0"
+				 "8\0--seats=9";
 	static const char out[] = "x\0--Licence-No=***\0seat=***\0--seat\0***\0--seats=9";
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 
@@ -154,8 +162,9 @@ static double cost(const char *unit, size_t len)
 /* Text that invites looking at the same bytes again and again. */
 static void test_cost_is_linear(void **state)
 {
-	static const char *const units[] = { "=", ":", "://", "://a", "-token ", "--token=\"",
-					     "token:", "a=", "ghp_", "--password ", "'", "aaaa" };
+	static const char *const units[] = { "=",	":",	       "://",	 "://a",
+					     "-token ", "--token=\"",  "token:", "a=",
+					     "ghp_",	"--password ", "'",	 "aaaa" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {

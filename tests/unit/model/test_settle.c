@@ -25,11 +25,11 @@ static void snapshot(struct world *w, const char *init)
 	put(w, 1, 0, init, 1, 5, RW_TF_NS_INIT);
 	put(w, 2, 0, "kthreadd", 0, 0, RW_TF_KTHREAD);
 	put(w, 3, 2, "kworker", 0, 0, RW_TF_KTHREAD);
-	put(w, 20, 300, "worker", 300, UNIT_CG, 0);
+	put(w, 301, 300, "worker", 300, UNIT_CG, 0);
 	put(w, 40, 500, "app", 40, USER_CG + 1, 0);
-	put(w, 300, 1, "nodeapp", 300, UNIT_CG, 0);	  /* main process of its unit */
-	put(w, 310, 1, "left", 310, UNIT_CG, 0);	  /* younger: left behind in it */
-	put(w, 320, 1, "chromium", 299, UNIT_CG + 1, 0);  /* leads no session */
+	put(w, 300, 1, "nodeapp", 300, UNIT_CG, 0);	 /* main process of its unit */
+	put(w, 310, 1, "left", 310, UNIT_CG, 0);	 /* younger: left behind in it */
+	put(w, 320, 1, "chromium", 299, UNIT_CG + 1, 0); /* leads no session */
 	put(w, 500, 1, "systemd", 500, USER_CG, RW_TF_SUBREAPER);
 	put(w, 600, 1, "containerd-shim", 600, UNIT_CG + 2, RW_TF_SUBREAPER);
 	put(w, 601, 600, "sleep", 601, 70, RW_TF_NS_INIT); /* a container's init */
@@ -59,7 +59,7 @@ static void check(struct world *w)
 	assert_null(find(w, 601)->orphan);
 	assert_null(find(w, 3)->orphan);
 	assert_null(find(w, 1)->orphan);
-	assert_ptr_equal(find(w, 20)->origin, find(w, 300));
+	assert_ptr_equal(find(w, 301)->origin, find(w, 300));
 	assert_non_null(find(w, 310)->orphan);
 	assert_non_null(find(w, 320)->orphan);
 	assert_non_null(find(w, 602)->orphan);
