@@ -9,14 +9,15 @@
 #include "cli/proc.h"
 #include "cli/table.h"
 
-#define COMMAND_COLUMNS 60 /* of a command line behind a name, where the width is not known */
+#define WIDTH_UNKNOWN 120 /* a command line is cut in a tree; `proc show` has the whole of it */
 
 struct branch {
-	const char *tee, *last, *down, *dead;
+	const char *tee, *last, *down, *dead, *more;
 };
 
-static const struct branch drawn = { "\u251c\u2500 ", "\u2514\u2500 ", "\u2502  ", " \u2020" };
-static const struct branch plain = { "|- ", "`- ", "|  ", "" };
+static const struct branch drawn = { "\u251c\u2500 ", "\u2514\u2500 ", "\u2502  ", " \u2020",
+				     "\u2026" };
+static const struct branch plain = { "|- ", "`- ", "|  ", "", "~" };
 
 static const struct branch *branches(const struct cli *c)
 {
@@ -27,7 +28,8 @@ static const struct branch *branches(const struct cli *c)
 static void print_node(struct cli *c, const cJSON *p, size_t indent, bool bold)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT, command = STRBUF_INIT, shown = STRBUF_INIT;
-	unsigned int room = c->width > indent ? c->width - (unsigned int)indent : COMMAND_COLUMNS;
+	unsigned int width = c->width ? c->width : WIDTH_UNKNOWN;
+	unsigned int room = width > indent ? width - (unsigned int)indent : 0;
 	double cores = runaway_json_num(p, "cpu_cores", 0);
 	unsigned int used;
 
@@ -41,8 +43,10 @@ static void print_node(struct cli *c, const cJSON *p, size_t indent, bool bold)
 		return;
 	runaway_cli_add_command(&command, runaway_cli_get(p, "args"));
 	runaway_escape_text(&shown, command.data, command.len);
-	if (c->tty && shown.len)
-		strbuf_truncate(&shown, runaway_table_fit(shown.data, room - used));
+	if (runaway_table_width(shown.data) > room - used) {
+		strbuf_truncate(&shown, runaway_table_fit(shown.data, room - used - 1));
+		strbuf_adds(&shown, branches(c)->more);
+	}
 	fputs("  ", c->out);
 	runaway_cli_paint_escaped(c, CLI_DIM, &shown);
 }
