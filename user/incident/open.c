@@ -113,7 +113,7 @@ static void find_recurrence(const struct incident_store *s, struct incident *now
 {
 	for (const struct incident *i = incident_store_newest(s); i; i = i->hh.prev)
 		if (recurs(i, now)) {
-			strcpy(now->recurrence_of, i->incident_id);
+			memcpy(now->recurrence_of, i->incident_id, sizeof(now->recurrence_of));
 			return;
 		}
 }

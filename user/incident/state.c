@@ -106,10 +106,11 @@ static int copy_text(const cJSON *obj, const char *key, char **ret)
 static int copy_fixed(const cJSON *obj, const char *key, char *field, size_t size)
 {
 	const char *v = runaway_json_str(obj, key, "");
+	const size_t len = strlen(v);
 
-	if (strlen(v) >= size)
+	if (len >= size)
 		return -EBADMSG;
-	strcpy(field, v);
+	memcpy(field, v, len + 1);
 	return 0;
 }
 

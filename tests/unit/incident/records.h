@@ -6,17 +6,17 @@
 
 #include "incident/harness.h"
 
-#define INIT_ID                                                                                    \
-	(struct rw_id)                                                                             \
-	{                                                                                          \
-		.pid = 1, .start_ns = 1000                                                         \
-	}
-#define ID(p)                                                                                      \
-	(struct rw_id)                                                                             \
-	{                                                                                          \
-		.pid = (p), .start_ns = (p)*UINT64_C(1000000)                                      \
-	}
 #define MAX_DATA 6000
+
+static inline struct rw_id id_of(uint32_t pid)
+{
+	return (struct rw_id){ .pid = pid, .start_ns = pid * UINT64_C(1000000) };
+}
+
+static inline struct rw_id init_id(void)
+{
+	return (struct rw_id){ .pid = 1, .start_ns = 1000 };
+}
 
 struct exec_text {
 	const char *comm, *path; /* path: components leaf first, '/' between */
@@ -39,7 +39,7 @@ static inline uint16_t put(char *data, size_t *at, const char *text, char separa
 static inline void rec_fork(struct harness *h, uint32_t pid, struct rw_id origin, uint32_t pgid,
 			    struct rw_id ci, const char *comm)
 {
-	struct rw_fork r = { .id = ID(pid), .origin = origin, .parent = origin, .ci = ci };
+	struct rw_fork r = { .id = id_of(pid), .origin = origin, .parent = origin, .ci = ci };
 
 	r.pgid = r.sid = pgid;
 	r.cgroup_id = 77;
@@ -52,7 +52,7 @@ static inline void rec_exec(struct harness *h, uint32_t pid, const struct exec_t
 	struct {
 		struct rw_exec r;
 		char data[MAX_DATA];
-	} e = { .r = { .id = ID(pid), .exec_id = 2, .exe_ino = pid, .cgroup_id = 77 } };
+	} e = { .r = { .id = id_of(pid), .exec_id = 2, .exe_ino = pid, .cgroup_id = 77 } };
 	size_t at = 0, len;
 
 	memcpy(e.r.comm, t->comm, strnlen(t->comm, sizeof(e.r.comm)));
@@ -66,7 +66,7 @@ static inline void rec_exec(struct harness *h, uint32_t pid, const struct exec_t
 
 static inline void rec_exit(struct harness *h, uint32_t pid, int32_t status, const char *comm)
 {
-	struct rw_exit r = { .id = ID(pid), .exit_code = status };
+	struct rw_exit r = { .id = id_of(pid), .exit_code = status };
 
 	memcpy(r.comm, comm, strnlen(comm, sizeof(r.comm)));
 	feed(h, &r, RW_EXIT, sizeof(r));
@@ -74,7 +74,9 @@ static inline void rec_exit(struct harness *h, uint32_t pid, int32_t status, con
 
 static inline void rec_reparent(struct harness *h, uint32_t pid, uint32_t old_parent, uint32_t pgid)
 {
-	struct rw_reparent r = { .id = ID(pid), .old_parent = ID(old_parent), .reaper = INIT_ID };
+	struct rw_reparent r = { .id = id_of(pid),
+				 .old_parent = id_of(old_parent),
+				 .reaper = init_id() };
 
 	r.pgid = r.sid = pgid;
 	r.reaper_flags = RW_TF_NS_INIT;
@@ -94,7 +96,7 @@ static inline void rec_cgroup(struct harness *h, const char *path)
 
 static inline void rec_cpu(struct harness *h, uint32_t pid, uint64_t cpu_ns)
 {
-	struct rw_cpu r = { .id = ID(pid), .cpu_ns = cpu_ns };
+	struct rw_cpu r = { .id = id_of(pid), .cpu_ns = cpu_ns };
 
 	feed(h, &r, RW_CPU, sizeof(r));
 }

@@ -15,16 +15,16 @@ static void make_orphan(struct harness *h, const char *comm)
 	struct rw_id none = { 0 };
 
 	rec_cgroup(h, "/system.slice/act_runner.service");
-	rec_fork(h, SCRIPT, INIT_ID, SCRIPT, none, "bash");
+	rec_fork(h, SCRIPT, init_id(), SCRIPT, none, "bash");
 	rec_exec(h, SCRIPT,
 		 &(struct exec_text){ "smoke.sh", "bash/bin/usr", "bash|./smoke.sh|--url=x",
 				      "GITHUB_ACTIONS=true|GITHUB_RUN_ID=4711" });
 	h->now_ns += 3 * NSEC_PER_SEC;
-	rec_fork(h, BROWSER, ID(SCRIPT), SCRIPT, ID(SCRIPT), "smoke.sh");
+	rec_fork(h, BROWSER, id_of(SCRIPT), SCRIPT, id_of(SCRIPT), "smoke.sh");
 	rec_exec(h, BROWSER,
 		 &(struct exec_text){ comm, "chromium/chromium/lib/usr",
 				      "/usr/lib/chromium/chromium|--headless", NULL });
-	rec_fork(h, RENDERER, ID(BROWSER), SCRIPT, ID(SCRIPT), comm);
+	rec_fork(h, RENDERER, id_of(BROWSER), SCRIPT, id_of(SCRIPT), comm);
 	h->now_ns += 5 * NSEC_PER_SEC;
 	tick(h, NSEC_PER_SEC);
 	rec_exit(h, SCRIPT, 9, "smoke.sh");
@@ -48,9 +48,9 @@ static struct runaway_finding finding_browser(struct harness *h)
 {
 	struct runaway_finding f = finding_on(h, BROWSER);
 
-	f.subject.id = (struct runaway_id){ .pid = BROWSER, .start_ns = ID(BROWSER).start_ns };
+	f.subject.id = (struct runaway_id){ .pid = BROWSER, .start_ns = id_of(BROWSER).start_ns };
 	snprintf(f.subject.key, sizeof(f.subject.key), "orphan_tree:%u:%llu", BROWSER,
-		 (unsigned long long)ID(BROWSER).start_ns);
+		 (unsigned long long)id_of(BROWSER).start_ns);
 	return f;
 }
 
