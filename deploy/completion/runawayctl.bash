@@ -9,31 +9,21 @@ _runawayctl_ids() {
 	esac
 }
 
+# What there is, the program itself says: these words are in no second place.
+_runawayctl_nouns() {
+	runawayctl help 2>/dev/null | sed -n 's/^  \([a-z]\{1,\}\) .*/\1/p' | sort -u
+}
+
 _runawayctl_verbs() {
-	case "$1" in
-	proc) echo "orphans show tree top" ;;
-	cgroup) echo "top show" ;;
-	lane) echo "list show test" ;;
-	finding) echo "list" ;;
-	incident) echo "list show readback packet" ;;
-	config) echo "check show reload" ;;
-	store) echo "verify" ;;
-	esac
+	runawayctl help "$1" 2>/dev/null | sed -n "s/^  $1 \\([a-z-]\\{1,\\}\\) .*/\\1/p"
 }
 
 _runawayctl_options() {
-	echo "--socket --output -o --json -j --no-color --help -h --version -V"
-	case "$1 $2" in
-	"proc top" | "cgroup top") echo "--once --limit" ;;
-	"lane show") echo "--builtin" ;;
-	"lane test") echo "--replay" ;;
-	"incident list") echo "--status --lane --limit" ;;
-	esac
+	runawayctl help "$@" 2>/dev/null | sed -n 's/^  \(-[a-zA-Z], \)\{0,1\}\(--[a-z-]*\) .*/\2/p'
 }
 
 _runawayctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local nouns="status doctor proc cgroup lane finding incident config store help"
 	local i word words=()
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -53,9 +43,9 @@ _runawayctl() {
 	--limit) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(_runawayctl_options "${words[0]-}" "${words[1]-}")" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$(_runawayctl_options "${words[@]:0:2}")" -- "$cur")
 	elif ((${#words[@]} == 0)) || { ((${#words[@]} == 1)) && [[ ${words[0]} == help ]]; }; then
-		mapfile -t COMPREPLY < <(compgen -W "$nouns" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$(_runawayctl_nouns)" -- "$cur")
 	elif ((${#words[@]} == 1)); then
 		mapfile -t COMPREPLY < <(compgen -W "$(_runawayctl_verbs "${words[0]}")" -- "$cur")
 	else
