@@ -30,8 +30,11 @@ void image_unref(struct runaway_image *i)
 	free(i);
 }
 
-/* Names come leaf first; a root dentry calls itself "/". */
-char *image_path(const char *components, size_t len)
+/*
+ * Names come leaf first; a root dentry calls itself "/". A path whose upper part
+ * is missing begins without a slash: it is no absolute path.
+ */
+char *image_path(const char *components, size_t len, bool cut)
 {
 	char *path, *at;
 
@@ -56,6 +59,7 @@ char *image_path(const char *components, size_t len)
 		free(path);
 		return NULL;
 	}
+	at += cut;
 	memmove(path, at, strlen(at) + 1);
 	return path;
 }

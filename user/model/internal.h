@@ -171,7 +171,7 @@ struct runaway_image *image_new(void);
 struct runaway_image *image_ref(struct runaway_image *i);
 void image_unref(struct runaway_image *i);
 /* "leaf\0dir\0" to "/dir/leaf", malloc'ed; NULL: empty or no memory. */
-char *image_path(const char *components, size_t len);
+char *image_path(const char *components, size_t len, bool cut);
 /* Redacts and keeps. 0 or -ENOMEM. */
 int image_set_args(const struct runaway_model *m, struct runaway_image *i, const char *args,
 		   size_t len);

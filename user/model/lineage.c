@@ -124,7 +124,7 @@ static struct runaway_image *exec_image(const struct runaway_model *m, const str
 
 	if (!i)
 		return NULL;
-	i->exe = image_path(r->data, r->path_len);
+	i->exe = image_path(r->data, r->path_len, r->flags & RW_TF_PATH_CUT);
 	i->exe_ino = r->exe_ino;
 	i->exe_dev = r->exe_dev;
 	i->exec_id = r->exec_id;

@@ -37,7 +37,8 @@ static inline bool runaway_id_eq(struct runaway_id a, struct runaway_id b)
 /* ---- what an exec brought; shared by the forks that never exec (renderers) ---- */
 struct runaway_image {
 	unsigned int refs;
-	char *exe;	 /* absolute path, " (deleted)" cut; NULL: unknown */
+	char *exe;	 /* absolute path, " (deleted)" cut; without its upper part (and without
+			  * a leading '/') when it was too long; NULL: unknown */
 	char *args;	 /* NUL separated, already redacted; NULL: unknown */
 	size_t args_len; /* bytes, the last NUL included */
 	uint64_t exe_ino;

@@ -38,7 +38,7 @@ static int task_image(struct runaway_proc *p, const struct rw_task *r)
 	if (r->exec_id)
 		i->exec_id = r->exec_id;
 	if (!i->exe)
-		i->exe = image_path(r->data, r->path_len);
+		i->exe = image_path(r->data, r->path_len, r->flags & RW_TF_PATH_CUT);
 	return 0;
 }
 
