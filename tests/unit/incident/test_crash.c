@@ -12,7 +12,7 @@
 #define ROUNDS 200
 #endif
 #define CRASHES 5 /* in a row, on one store */
-#define ID_LEN 26
+#define ID_LEN	26
 
 static long crash_after; /* operations until the end; only counted in the child */
 
@@ -55,8 +55,19 @@ static int crash_fsync_parent(const char *path _unused_)
 
 static int crash_replace(const char *path, const void *data, size_t len, mode_t mode)
 {
+	char temporary[PATH_MAX];
+	int fd, err;
+
+	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
+		return -ENAMETOOLONG;
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
 	step();
-	return runaway_write_file_atomic(path, data, len, mode);
+	err = runaway_write_all(fd, data, len);
+	close(fd);
+	step();
+	return err < 0 ? err : rename(temporary, path) < 0 ? -errno : 0;
 }
 
 static const struct disk_ops crashing = {
