@@ -19,6 +19,8 @@
 #include "out/control_private.h"
 
 #define ACCEPT_TURN 16
+/* Time for answers before the daemon's other work has its turn: a document costs up to some ms. */
+#define RUN_NS (20 * NSEC_PER_MSEC)
 /* Unread answers of all clients: beyond it requests wait until somebody reads. */
 #define QUEUED_MAX ((size_t)32 * 1024 * 1024)
 /* A client that owes a read for this long is dropped. */
@@ -262,7 +264,7 @@ static bool serve(struct runaway_control *c, struct control_client *cl, uint64_t
 	runaway_control_client_write(cl, now_ns);
 	runaway_control_client_read(cl, now_ns);
 	if (queued_by_all(c) <= QUEUED_MAX)
-		runaway_control_client_serve(cl, &c->env);
+		runaway_control_client_serve(cl, &c->env, now_ns + RUN_NS);
 	runaway_control_client_write(cl, now_ns);
 	if (runaway_control_client_over(cl)) {
 		drop(c, cl);
@@ -274,7 +276,7 @@ static bool serve(struct runaway_control *c, struct control_client *cl, uint64_t
 	return runaway_control_client_pending(cl) && queued_by_all(c) <= QUEUED_MAX;
 }
 
-/* The first in the list becomes the last, so that nobody is always served first. */
+/* The first in the list becomes the last: nobody is always served first. */
 static void rotate(struct runaway_control *c)
 {
 	struct control_client *first = c->head;
@@ -304,25 +306,39 @@ static void drop_the_silent(struct runaway_control *c, uint64_t now_ns)
 	}
 }
 
-void runaway_control_run(struct runaway_control *c)
+/* Each client has a turn, as long as there is time; true when there is more to do at once. */
+static bool serve_clients(struct runaway_control *c, uint64_t now_ns)
 {
 	struct control_client *next;
-	struct epoll_event ev[8];
-	uint64_t now_ns = runaway_mono_ns();
 	bool more = false;
 
-	/* Only to learn whether the timer went off: clients are few, each has its turn anyway. */
-	if (epoll_wait(c->epoll_fd, ev, ARRAY_SIZE(ev), 0) <= 0)
+	for (struct control_client *cl = c->head; cl; cl = next) {
+		next = cl->next;
+		more |= serve(c, cl, now_ns);
+		if (next && runaway_mono_ns() >= now_ns + RUN_NS) {
+			while (c->head != next)
+				rotate(c);
+			return true;
+		}
+	}
+	rotate(c);
+	return more;
+}
+
+void runaway_control_run(struct runaway_control *c)
+{
+	uint64_t now_ns = runaway_mono_ns();
+	struct epoll_event ev;
+	bool more;
+
+	/* Who it was does not matter: clients are few, and each has its turn anyway. */
+	if (epoll_wait(c->epoll_fd, &ev, 1, 0) <= 0)
 		return;
 	acknowledge(c->kick_fd);
 	acknowledge(c->timer_fd);
 	set_deaf(c, false);
 	accept_clients(c, now_ns);
-	rotate(c);
-	for (struct control_client *cl = c->head; cl; cl = next) {
-		next = cl->next;
-		more |= serve(c, cl, now_ns);
-	}
+	more = serve_clients(c, now_ns);
 	drop_the_silent(c, now_ns);
 	set_ticking(c, c->clients || c->deaf);
 	if (more)

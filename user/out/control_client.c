@@ -128,13 +128,16 @@ static void serve_tail(struct control_client *c, struct control_env *env)
 	empty(&c->in);
 }
 
-void runaway_control_client_serve(struct control_client *c, struct control_env *env)
+void runaway_control_client_serve(struct control_client *c, struct control_env *env,
+				  uint64_t until_ns)
 {
 	size_t done = 0, len;
 
 	for (int turn = 0; turn < CONTROL_TURN && !c->broken; turn++) {
 		if (runaway_control_client_queued(c) > CONTROL_QUEUE_HIGH)
 			break; /* EPOLLOUT brings us back */
+		if (turn && runaway_mono_ns() >= until_ns)
+			break;
 		if (!find_line(c, done, &len))
 			break;
 		answer(c, env, c->in.data + done, len);

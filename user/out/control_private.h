@@ -92,8 +92,9 @@ struct control_client {
 #define CONTROL_TURN 8
 
 void runaway_control_client_read(struct control_client *c, uint64_t now_ns);
-/* Answers at most CONTROL_TURN lines. */
-void runaway_control_client_serve(struct control_client *c, struct control_env *env);
+/* Answers at most CONTROL_TURN lines, and after the first none that begins after until_ns. */
+void runaway_control_client_serve(struct control_client *c, struct control_env *env,
+				  uint64_t until_ns);
 /* Bytes are left that another turn would look at, and there is room for answers. */
 bool runaway_control_client_pending(const struct control_client *c);
 void runaway_control_client_write(struct control_client *c, uint64_t now_ns);

@@ -22,6 +22,8 @@ struct fixture {
 	enum runaway_role role; /* of every peer that connects */
 	unsigned int reloads;
 	int reload_err;
+	unsigned int shows;
+	uint64_t show_ns; /* what an answer costs */
 };
 
 /* ---- what the daemon would do ---- */
@@ -59,7 +61,12 @@ static int check(void *ctx, const char *name, const char *text, size_t len, char
 
 static void show(void *ctx, struct json_writer *w)
 {
-	(void)ctx;
+	struct fixture *f = ctx;
+	uint64_t until_ns = runaway_mono_ns() + f->show_ns;
+
+	f->shows++;
+	while (runaway_mono_ns() < until_ns)
+		continue;
 	json_object_begin(w);
 	json_kv_string(w, "env", "test");
 	json_object_end(w);
@@ -569,6 +576,32 @@ static void test_turns(void **state)
 	assert_false(turn(f, 0));
 }
 
+/* Costly answers to many: the daemon's other work has its turn between them. */
+static void test_time_is_bounded(void **state)
+{
+	static const char two[] = "{\"method\":\"config.show\"}\n{\"method\":\"config.show\"}\n";
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	struct fixture *f = *state;
+	int fd[10];
+
+	assert_int_equal(open_control(f, 64, 60), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
+		fd[i] = dial(f);
+	settle(f);
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
+		assert_int_equal(send(fd[i], two, sizeof(two) - 1, 0), sizeof(two) - 1);
+	f->show_ns = 10 * NSEC_PER_MSEC;
+	assert_true(turn(f, DEADLINE_MS));
+	assert_in_range(f->shows, 1, 3);
+	f->show_ns = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+		assert_true(get(f, fd[i], &b));
+		assert_true(get(f, fd[i], &b));
+		close(fd[i]);
+	}
+	assert_int_equal(f->shows, 2 * ARRAY_SIZE(fd));
+}
+
 static void test_too_many_clients(void **state)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
@@ -776,6 +809,7 @@ int main(void)
 		TEST(test_roles),
 		TEST(test_reload_refused),
 		TEST(test_turns),
+		TEST(test_time_is_bounded),
 		TEST(test_too_many_clients),
 		TEST(test_slow_reader_is_dropped),
 		TEST(test_idle_is_dropped_and_rest_is_silent),
