@@ -8,14 +8,11 @@
 
 static int group_compare(const void *a, const void *b)
 {
-	const struct runaway_group *x = *(const struct runaway_group *const *)a;
-	const struct runaway_group *y = *(const struct runaway_group *const *)b;
+	const struct group_ref *x = a, *y = b;
 
-	if (x->root->id.pid != y->root->id.pid)
-		return x->root->id.pid < y->root->id.pid ? -1 : 1;
-	if (x->root->id.start_ns != y->root->id.start_ns)
-		return x->root->id.start_ns < y->root->id.start_ns ? -1 : 1;
-	return 0;
+	if (x->root.pid != y->root.pid)
+		return x->root.pid < y->root.pid ? -1 : 1;
+	return (x->root.start_ns > y->root.start_ns) - (x->root.start_ns < y->root.start_ns);
 }
 
 int runaway_out_group_index_init(struct group_index *g, const struct runaway_model *m)
@@ -30,7 +27,7 @@ int runaway_out_group_index_init(struct group_index *g, const struct runaway_mod
 	if (!g->by_root)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
-		g->by_root[i] = &groups[i];
+		g->by_root[i] = (struct group_ref){ groups[i].root->id, &groups[i] };
 	g->count = count;
 	qsort(g->by_root, count, sizeof(*g->by_root), group_compare);
 	return 0;
@@ -44,14 +41,12 @@ void runaway_out_group_index_free(struct group_index *g)
 
 static const struct runaway_group *group_find(const struct group_index *g, struct runaway_id id)
 {
-	struct runaway_proc root = { .id = id };
-	const struct runaway_group key = { .root = &root }, *kp = &key;
-	const struct runaway_group **hit;
+	const struct group_ref key = { .root = id }, *hit;
 
 	if (!g->count)
 		return NULL;
-	hit = bsearch(&kp, g->by_root, g->count, sizeof(*g->by_root), group_compare);
-	return hit ? *hit : NULL;
+	hit = bsearch(&key, g->by_root, g->count, sizeof(*g->by_root), group_compare);
+	return hit ? hit->group : NULL;
 }
 
 static void subject_of_process(const struct runaway_view *v, const struct runaway_finding *f,

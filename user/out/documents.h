@@ -20,8 +20,12 @@ struct subject_now {
  * Orphan groups by their root, to look subjects up in O(log n). `by_root` is
  * owned; valid as long as the model's groups are.
  */
+struct group_ref {
+	struct runaway_id root;
+	const struct runaway_group *group;
+};
 struct group_index {
-	const struct runaway_group **by_root;
+	struct group_ref *by_root;
 	size_t count;
 };
 /* 0 or -ENOMEM. */

@@ -180,12 +180,12 @@ void runaway_metrics_ns_at(struct exposition *e, const char *labels, uint64_t ns
 static void add_bucket(struct exposition *e, double le, uint64_t v)
 {
 	char text[32];
+	bool whole;
 
 	snprintf(text, sizeof(text), "%.15g", le);
-	if (strspn(text, "-0123456789") == strlen(text))
-		strcat(text, ".0");
-	strbuf_addf(e->out, "%s_bucket{le=\"%s\"} %" PRIu64 "\n", e->family->name,
-		    isinf(le) ? "+Inf" : text, v);
+	whole = strspn(text, "-0123456789") == strlen(text);
+	strbuf_addf(e->out, "%s_bucket{le=\"%s%s\"} %" PRIu64 "\n", e->family->name,
+		    isinf(le) ? "+Inf" : text, whole ? ".0" : "", v);
 	e->series++;
 }
 
