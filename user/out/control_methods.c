@@ -369,39 +369,21 @@ static int run_store_verify(struct control_call *call, struct json_writer *w)
 
 /* ---- the table ---- */
 
-#define P_PID                                                                                      \
-	{                                                                                          \
-		"pid", PARAM_UINT, true, 1, PID_MAX                                                \
-	}
-#define P_LIMIT                                                                                    \
-	{                                                                                          \
-		"limit", PARAM_UINT, false, 1, LIMIT_MAX                                           \
-	}
-#define P_TOP                                                                                      \
-	{                                                                                          \
-		"limit", PARAM_UINT, false, 1, TOP_MAX                                             \
-	}
-#define P_ID                                                                                       \
-	{                                                                                          \
-		"id", PARAM_STRING, true, 1, 64                                                    \
-	}
-#define P_NAME                                                                                     \
-	{                                                                                          \
-		"name", PARAM_STRING, true, 1, NAME_MAX_BYTES                                      \
-	}
-#define P_TEXT                                                                                     \
-	{                                                                                          \
-		"text", PARAM_STRING, true, 0, RUNAWAY_CONTROL_LINE_MAX                            \
-	}
+#define P_PID	"pid", PARAM_UINT, true, 1, PID_MAX
+#define P_LIMIT "limit", PARAM_UINT, false, 1, LIMIT_MAX
+#define P_TOP	"limit", PARAM_UINT, false, 1, TOP_MAX
+#define P_ID	"id", PARAM_STRING, true, 1, 64
+#define P_NAME	"name", PARAM_STRING, true, 1, NAME_MAX_BYTES
+#define P_TEXT	"text", PARAM_STRING, true, 0, RUNAWAY_CONTROL_LINE_MAX
 
 static const struct control_method methods[] = {
 	{ "status", ROLE_VIEWER, run_status, { { 0 } } },
 	{ "doctor", ROLE_VIEWER, run_doctor, { { 0 } } },
 	{ "proc.orphans", ROLE_VIEWER, run_orphans, { { 0 } } },
-	{ "proc.show", ROLE_VIEWER, run_proc_show, { P_PID } },
-	{ "proc.tree", ROLE_VIEWER, run_proc_tree, { P_PID } },
-	{ "proc.top", ROLE_VIEWER, run_proc_top, { P_TOP } },
-	{ "cgroup.top", ROLE_VIEWER, run_cgroup_top, { P_TOP } },
+	{ "proc.show", ROLE_VIEWER, run_proc_show, { { P_PID } } },
+	{ "proc.tree", ROLE_VIEWER, run_proc_tree, { { P_PID } } },
+	{ "proc.top", ROLE_VIEWER, run_proc_top, { { P_TOP } } },
+	{ "cgroup.top", ROLE_VIEWER, run_cgroup_top, { { P_TOP } } },
 	{ "cgroup.show",
 	  ROLE_VIEWER,
 	  run_cgroup_show,
@@ -411,18 +393,18 @@ static const struct control_method methods[] = {
 	  ROLE_VIEWER,
 	  run_lane_show,
 	  { { "lane_id", PARAM_STRING, false, 1, 64 }, { "builtin", PARAM_BOOL, false, 0, 0 } } },
-	{ "lane.test", ROLE_VIEWER, run_lane_test, { P_NAME, P_TEXT } },
+	{ "lane.test", ROLE_VIEWER, run_lane_test, { { P_NAME }, { P_TEXT } } },
 	{ "finding.list", ROLE_VIEWER, run_finding_list, { { 0 } } },
 	{ "incident.list",
 	  ROLE_VIEWER,
 	  run_incident_list,
 	  { { "status", PARAM_STRING, false, 1, 32 },
 	    { "lane", PARAM_STRING, false, 1, 64 },
-	    P_LIMIT } },
-	{ "incident.show", ROLE_VIEWER, run_incident_show, { P_ID } },
-	{ "incident.readback", ROLE_VIEWER, run_incident_readback, { P_ID } },
-	{ "incident.packet", ROLE_VIEWER, run_incident_packet, { P_ID } },
-	{ "config.check", ROLE_VIEWER, run_config_check, { P_NAME, P_TEXT } },
+	    { P_LIMIT } } },
+	{ "incident.show", ROLE_VIEWER, run_incident_show, { { P_ID } } },
+	{ "incident.readback", ROLE_VIEWER, run_incident_readback, { { P_ID } } },
+	{ "incident.packet", ROLE_VIEWER, run_incident_packet, { { P_ID } } },
+	{ "config.check", ROLE_VIEWER, run_config_check, { { P_NAME }, { P_TEXT } } },
 	{ "config.show", ROLE_VIEWER, run_config_show, { { 0 } } },
 	{ "config.reload", ROLE_OPERATOR, run_config_reload, { { 0 } } },
 	{ "store.verify", ROLE_VIEWER, run_store_verify, { { 0 } } },

@@ -11,6 +11,7 @@
 
 #include "base/fs.h"
 #include "out/control.h"
+#include "cli/program.h"
 #include "out/harness.h"
 
 #define PID 500
@@ -18,7 +19,6 @@
 static struct {
 	char dir[64];
 	char socket[128];
-	char program[4096];
 	enum runaway_role role;
 	struct world world;
 	struct runaway_control *control;
@@ -118,71 +118,6 @@ static void stop_server(void)
 	t.control = NULL;
 }
 
-/* ---- running the program ---- */
-
-struct run {
-	int status;
-	struct strbuf out, err;
-};
-
-static void run_free(struct run *r)
-{
-	strbuf_free(&r->out);
-	strbuf_free(&r->err);
-}
-
-static void slurp(int fd, struct strbuf *b)
-{
-	char buf[4096];
-	ssize_t n;
-
-	lseek(fd, 0, SEEK_SET);
-	while ((n = read(fd, buf, sizeof(buf))) > 0)
-		strbuf_add(b, buf, (size_t)n);
-	strbuf_add(b, "", 0);
-	close(fd);
-}
-
-static int scratch(void)
-{
-	int fd = open(t.dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	return fd;
-}
-
-/* Arguments separated by '|'; output goes to files, which never block. */
-static struct run run(const char *args)
-{
-	_cleanup_free_ char *copy = strdup(args);
-	char *argv[16] = { t.program }, *save = NULL;
-	int out = scratch(), err = scratch(), status, n = 1;
-	struct run r = { 0 };
-	pid_t pid;
-
-	for (char *a = strtok_r(copy, "|", &save); a && n < 15; a = strtok_r(NULL, "|", &save))
-		argv[n++] = a;
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		dup2(out, STDOUT_FILENO);
-		dup2(err, STDERR_FILENO);
-		setenv("RUNAWAYD_SOCKET", t.socket, 1);
-		setenv("LC_ALL", "C.UTF-8", 1);
-		execv(t.program, argv);
-		_exit(127);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (!WIFEXITED(status))
-		fail_msg("%s: signal %d", args, WTERMSIG(status));
-	r.status = WEXITSTATUS(status);
-	slurp(out, &r.out);
-	slurp(err, &r.err);
-	return r;
-}
-
-#define _cleanup_run_ _cleanup_(run_free)
-
 static void assert_clean(const struct strbuf *b)
 {
 	for (size_t i = 0; i < b->len; i++)
@@ -241,7 +176,7 @@ static void test_tables(void **state)
 	(void)state;
 	start_server(ROLE_OPERATOR);
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
-		_cleanup_run_ struct run r = run(row[i].args);
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, row[i].args);
 
 		if (r.status != row[i].status)
 			fail_msg("%s: %d: %s", row[i].args, r.status, r.err.data);
@@ -263,7 +198,7 @@ static void test_incident_story(void **state)
 	start_server(ROLE_VIEWER);
 	snprintf(args, sizeof(args), "incident|show|%s", id);
 	{
-		_cleanup_run_ struct run r = run(args);
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, args);
 
 		assert_int_equal(r.status, 0);
 		for (size_t i = 0; i < ARRAY_SIZE(want); i++)
@@ -272,7 +207,7 @@ static void test_incident_story(void **state)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(verb); i++) {
 		snprintf(args, sizeof(args), "incident|%s|%s", verb[i], id);
-		_cleanup_run_ struct run r = run(args);
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, args);
 
 		assert_int_equal(r.status, 0);
 		cJSON_Delete(world_parse(&r.out));
@@ -293,7 +228,7 @@ static void test_json_documents(void **state)
 	(void)state;
 	start_server(ROLE_OPERATOR);
 	for (size_t i = 0; i < ARRAY_SIZE(args); i++) {
-		_cleanup_run_ struct run r = run(args[i]);
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, args[i]);
 
 		if (r.status != 0)
 			fail_msg("%s: %s", args[i], r.out.data);
@@ -311,7 +246,7 @@ static void test_verdicts(void **state)
 	(void)state;
 	start_server(ROLE_VIEWER);
 	for (size_t i = 0; i < ARRAY_SIZE(args); i++) {
-		_cleanup_run_ struct run r = run(args[i]);
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, args[i]);
 
 		assert_int_equal(r.status, 1);
 		assert_int_equal(r.err.len, 0);
@@ -331,14 +266,14 @@ static void test_files(void **state)
 	start_server(ROLE_VIEWER);
 	snprintf(args, sizeof(args), "config|check|%s", good);
 	{
-		_cleanup_run_ struct run r = run(args);
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, args);
 
 		assert_int_equal(r.status, 0);
 		assert_in(&r.out, ": valid");
 	}
 	snprintf(args, sizeof(args), "config|check|%s", bad);
 	{
-		_cleanup_run_ struct run r = run(args);
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, args);
 
 		assert_int_equal(r.status, 2);
 		assert_in(&r.err, "bad.json:1: bad \\x1b[31m");
@@ -346,7 +281,7 @@ static void test_files(void **state)
 	}
 	snprintf(args, sizeof(args), "-j|config|check|%s", bad);
 	{
-		_cleanup_run_ struct run r = run(args);
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, args);
 		cJSON *doc = world_parse(&r.out);
 
 		assert_int_equal(r.status, 2);
@@ -358,7 +293,7 @@ static void test_files(void **state)
 	}
 	snprintf(args, sizeof(args), "lane|test|%s", lane);
 	{
-		_cleanup_run_ struct run r = run(args);
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, args);
 
 		assert_int_equal(r.status, 0);
 		assert_in(&r.out, "pid 500");
@@ -400,7 +335,7 @@ static void test_exit_statuses(void **state)
 	(void)state;
 	start_server(ROLE_VIEWER);
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
-		_cleanup_run_ struct run r = run(row[i].args);
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, row[i].args);
 		char json_args[160];
 
 		if (r.status != row[i].status)
@@ -409,7 +344,7 @@ static void test_exit_statuses(void **state)
 		assert_int_equal(r.out.len, 0);
 		/* The same error as a document, wherever -j stands. */
 		snprintf(json_args, sizeof(json_args), "-j|%s", row[i].args);
-		_cleanup_run_ struct run j = run(json_args);
+		_cleanup_run_ struct run j = program_run(t.dir, t.socket, json_args);
 
 		if (j.status != row[i].status)
 			fail_msg("%s: %d", json_args, j.status);
@@ -425,7 +360,7 @@ static void test_no_role_and_no_daemon(void **state)
 	(void)state;
 	start_server(ROLE_NONE);
 	{
-		_cleanup_run_ struct run r = run("status");
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, "status");
 
 		assert_int_equal(r.status, 3);
 	}
@@ -442,25 +377,11 @@ static void test_no_role_and_no_daemon(void **state)
 		assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 		close(fd);
 	}
-	_cleanup_run_ struct run r = run("status");
+	_cleanup_run_ struct run r = program_run(t.dir, t.socket, "status");
 
 	assert_int_equal(r.status, 1);
 	assert_in(&r.err, "systemctl start runawayd");
 	unlink(t.socket);
-}
-
-/* build/tests/unit/cli/<this> and build/bin/runawayctl. */
-static void find_program(void)
-{
-	char self[3000];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	assert_true(n > 0);
-	self[n] = '\0';
-	*strrchr(self, '/') = '\0';
-	snprintf(t.program, sizeof(t.program), "%s/../../../bin/runawayctl", self);
-	if (access(t.program, X_OK) < 0)
-		fail_msg("%s is missing: build the target bin first", t.program);
 }
 
 static int set_up(void **state)
@@ -471,7 +392,6 @@ static int set_up(void **state)
 	strcpy(t.dir, "/tmp/runawayctl.XXXXXX");
 	assert_non_null(mkdtemp(t.dir));
 	snprintf(t.socket, sizeof(t.socket), "%s/control.sock", t.dir);
-	find_program();
 	world_init(&t.world, 1024, 16);
 	t.world.runtime.state_dir = t.dir;
 	world_cgroup(&t.world, 77, 1, "/ci.slice/job", RW_CG_MKDIR);
