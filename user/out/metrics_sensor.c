@@ -133,6 +133,8 @@ static void write_map_errors(struct exposition *e)
 
 	for (size_t i = 0; s && i < s->map_count && i < ARRAY_SIZE(s->map); i++)
 		runaway_metrics_u64(e, s->map[i].errors, "map", s->map[i].name, NULL);
+	if (s)
+		runaway_metrics_u64(e, s->kernel.map_errors, "map", "other", NULL);
 }
 
 static void write_scan_success(struct exposition *e)
