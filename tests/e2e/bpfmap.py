@@ -46,13 +46,13 @@ def _ids():
         yield last
 
 
-def held_by(pid):
-    """Ids of the maps that a process holds open."""
+def held_by(pid, what="map"):
+    """Ids of the maps, or of the programs ("prog"), that a process holds open."""
     found = set()
     for fd in os.listdir(f"/proc/{pid}/fdinfo"):
         try:
             with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii", errors="replace") as f:
-                found |= {int(x.split()[1]) for x in f if x.startswith("map_id:")}
+                found |= {int(x.split()[1]) for x in f if x.startswith(what + "_id:")}
         except FileNotFoundError:
             pass
     return found

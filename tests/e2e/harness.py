@@ -189,6 +189,13 @@ class Daemon:
                            f"{r.stdout[-500:]!r} {r.stderr[-500:]!r}")
         return json.loads(r.stdout)
 
+    def show(self, pid):
+        """`proc show`; None while the daemon has not heard of it: a fork that nobody waits for
+        comes with the interval."""
+        r = self.ctl_run("-o", "json", "proc", "show", str(pid))
+        assert r.returncode in (0, 5), r
+        return json.loads(r.stdout) if r.returncode == 0 else None
+
     def orphan(self, pid):
         """The element of `proc orphans` for pid; None."""
         return next((o for o in self.api("orphans") if o["pid"] == pid), None)

@@ -31,7 +31,8 @@ def short_lanes(t, age_s=2, for_s=3, clear_for_s=2, **trigger):
         if lane["subject"] != "orphan_tree":
             continue
         lane["trigger"] = {**lane["trigger"], "age_s_min": age_s, "for_s": for_s, **trigger}
-        lane["clear"] = {**lane["clear"], "for_s": clear_for_s}
+        calm = min(lane["clear"]["cpu_cores_max"], lane["trigger"]["cpu_cores_min"])
+        lane["clear"] = {"cpu_cores_max": calm, "for_s": clear_for_s}
         lanes.append(lane)
     return lanes
 

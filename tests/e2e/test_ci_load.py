@@ -21,6 +21,7 @@ def capacity_lane(t):
     lane = next(x for x in builtin_lanes(t) if x["lane_id"] == CAPACITY_LANE)
     lane["trigger"] = {**lane["trigger"], "load5_per_core_min": 0.05, "ci_cpu_share_min": 0.5,
                        "for_s": 3}
+    lane["clear"] = {**lane["clear"], "load5_per_core_max": 0.05}
     return lane
 
 
@@ -36,32 +37,17 @@ def keys_of(doc):
             yield from keys_of(v)
 
 
-def find_number(doc, *words):
-    """A number whose key holds all the words."""
-    if isinstance(doc, dict):
-        if doc.get("metric") and all(w in doc["metric"] for w in words):
-            return doc.get("value")
-        for k, v in doc.items():
-            if all(w in k for w in words) and isinstance(v, (int, float)):
-                return v
-    if isinstance(doc, (dict, list)):
-        for v in doc.values() if isinstance(doc, dict) else doc:
-            hit = find_number(v, *words)
-            if hit is not None:
-                return hit
-    return None
-
-
 @test
 def a_job_that_saturates_the_host(t):
     daemon = t.daemon({"lanes": [capacity_lane(t)]})
-    # The load average needs seconds to rise: four burners a core cross the lowered limit.
-    script = t.write("job.sh", "#!/bin/sh\nn=$1; while [ $n -gt 0 ]; do \"$2\" & n=$((n-1)); done\n"
-                     "wait\n", 0o755)
+    # The load average needs seconds to rise: four burners a core cross the lowered limit. A
+    # session each, because the scheduler shares out CPU by session.
+    script = t.write("job.sh", "#!/bin/sh\nn=$1\nwhile [ $n -gt 0 ]; do\n  setsid \"$2\" &\n"
+                     "  n=$((n-1))\ndone\nwait\n", 0o755)
     job = t.spawn([script, str(4 * os.cpu_count()), t.helper("spin")], stdin=subprocess.DEVNULL,
                   env={**RUNNER_ENV, **SECRET_ENV})
     burner = wait_for(lambda: procfs.descendants(job.pid), 5, "the burners run")[0].pid
-    shown = wait_for(lambda: daemon.ctl("proc", "show", str(burner))["ci"], 5, "markers")
+    shown = wait_for(lambda: (daemon.show(burner) or {}).get("ci"), 5, "markers")
     assert shown["runner"] == "github", shown
     assert shown["markers"]["GITHUB_RUN_ID"] == "4711", shown
     assert not set(SECRET_ENV) & set(shown["markers"]), shown
@@ -71,8 +57,12 @@ def a_job_that_saturates_the_host(t):
     assert finding["classification"] == "host_resource_capacity"
     incident = daemon.incidents(lane=CAPACITY_LANE)[0]
     packet = daemon.ctl("incident", "packet", incident["incident_id"])
-    assert find_number(packet, "load5", "per_core") >= 0.05, packet
-    assert find_number(packet, "swap", "ratio") is not None, packet
+    assert packet["load_per_core"]["load5"] >= 0.05, packet["load_per_core"]
+    assert packet["swap"]["used_ratio"] >= 0, packet["swap"]
+    assert packet["target"] is None and packet["dry_run_allowed"] is False, packet
+    runs = [r for r in packet["ci_runs"] if r["markers"].get("GITHUB_RUN_ID") == "4711"]
+    assert len(runs) == 1 and runs[0]["processes"] == 4 * os.cpu_count() + 1, runs
+    assert runs[0]["cpu_cores"] > 0.5 * packet["busy_cores"], runs
     assert not PROCESS_KEYS & set(keys_of(packet)), PROCESS_KEYS & set(keys_of(packet))
     assert str(burner) not in str(packet) and str(job.pid) not in str(packet), packet
     assert not any(v in str(packet) for v in SECRET_ENV.values())

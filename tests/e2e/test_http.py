@@ -181,7 +181,7 @@ def control_socket_limits(t):
             return out
 
     assert b'"result"' in ask(b'{"id":1,"method":"status"}\n')
-    for bad in (b"\n", b"{}\n", b"[]\n", b'{"id":1,"method":"no.such"}\n', b"\0\xff\n",
+    for bad in (b"{}\n", b"[]\n", b'{"id":1,"method":"no.such"}\n', b"\0\xff\n",
                 b'{"id":1,"method":"proc.show","params":{"pid":-1}}\n',
                 b'{"id":1,"method":"status","params":[]}\n', b"[" * 100000 + b"\n"):
         assert b'"error"' in ask(bad), bad[:60]

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import procfs
+from bpfmap import held_by
 from harness import CLEAN_ENV, main, test, wait_for
 from scenes import OrphanMaker
 
@@ -185,8 +186,9 @@ def pins_when_asked(t):
     assert {"start_ns", "cpu_ns", "cgroup_id"} <= set(procs[me])
     cgroups = {e["formatted"]["key"]: e["formatted"]["value"] for e in dump("cgroups")}
     if t.cgroup:
-        assert os.stat(t.cgroup.dir).st_ino in cgroups
-        assert cgroups[os.stat(t.cgroup.dir).st_ino]["parent_id"] == os.stat(t.top.dir).st_ino
+        mine = os.stat(t.daemon_cgroup.dir).st_ino
+        assert cgroups[mine]["cpu_ns"] > 0
+        assert cgroups[mine]["parent_id"] == os.stat(t.top.dir).st_ino
     check_kernel_names(daemon)
     assert daemon.stop() == 0
     assert os.path.exists(os.path.join(pins, "procs")), "the pins outlive the daemon"
@@ -202,8 +204,8 @@ def check_kernel_names(daemon):
     """Programs and maps of this daemon in the kernel's list, as bpftool shows them."""
     for what in ("prog", "map"):
         out = subprocess.run(["bpftool", "-j", what, "show"], capture_output=True, check=True)
-        mine = [x for x in json.loads(out.stdout)
-                if any(p["pid"] == daemon.pid for p in x.get("pids", []))]
+        held = held_by(daemon.pid, what)
+        mine = [x for x in json.loads(out.stdout) if x["id"] in held]
         assert mine, f"no {what} of the daemon"
         for x in mine:
             assert x["name"].startswith("rw_") and len(x["name"]) <= 15, x["name"]

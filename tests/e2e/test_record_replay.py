@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 
 from harness import CLEAN_ENV, main, test, wait_for
@@ -24,7 +25,7 @@ LANE = {
 
 def replay(t, program, recording, config):
     """As nobody, with no capability and in an empty folder."""
-    empty = t.path("empty")
+    empty = t.path("nothing-here")
     os.makedirs(empty, exist_ok=True)
     r = subprocess.run([program, "--replay", recording, "--config", config], cwd=empty,
                        env=CLEAN_ENV, stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
@@ -91,11 +92,16 @@ def replay_says_what_the_live_daemon_said(t):
 
 
 def damaged(recording):
+    """Every way of damage that a reader without checksums can tell."""
     with open(recording, "rb") as f:
         data = f.read()
-    middle = len(data) // 2
+    at, last = 0, 0
+    while at < len(data) // 2:
+        last, at = at, at + struct.unpack_from("=I", data, at + 4)[0]
+    short, long = (data[:last + 4] + struct.pack("=I", n) + data[last + 8:]
+                   for n in (3, 0xffffffff))
     return {"cut": data[:-5], "head-only": data[:20], "empty": b"", "foreign": b"GIF89a" * 100,
-            "flipped": data[:middle] + b"\xff" * 64 + data[middle + 64:]}
+            "short-record": short, "long-record": long}
 
 
 if __name__ == "__main__":

@@ -15,10 +15,6 @@ def pipes(t, argv, **kw):
     return t.spawn(argv, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **kw)
 
 
-def start_of(daemon, pid):
-    return daemon.ctl("proc", "show", str(pid))["start_ns"]
-
-
 @test
 def every_orphan_of_an_exit_group(t):
     daemon = t.daemon()
@@ -85,7 +81,7 @@ def exec_by_another_thread(t):
     p = pipes(t, [t.helper("thread_exec")])
     word, child = p.stdout.readline().split()
     assert word == b"before"
-    identity = wait_for(lambda: start_of(daemon, p.pid), 5, "it is known")
+    identity = wait_for(lambda: daemon.show(p.pid), 5, "it is known")["start_ns"]
     p.stdin.write(b"\n")
     assert p.stdout.readline().split() == [b"after", child]
     shown = wait_for(lambda: [s for s in [daemon.ctl("proc", "show", str(p.pid))]

@@ -93,6 +93,7 @@ static pid_t make(const struct shape *s)
 			close(report[0]);
 			close(report[1]);
 			close(STDOUT_FILENO); /* its reader waits for the end */
+			setpgid(0, 0);	      /* a subject of its own */
 			exec_shape(s);
 		}
 		if (write(report[1], &orphan, sizeof(orphan)) != sizeof(orphan))
