@@ -138,22 +138,22 @@ static __always_inline void write_task(struct task_struct *t, struct rw_proc *e,
 	if (!s)
 		return;
 	s->rec.id = *id;
-	parent = BPF_CORE_READ(t, real_parent);
+	parent = t->real_parent;
 	rw_id_of(parent, &s->rec.parent);
 	s->rec.ci.pid = e ? e->ci_pid : 0;
 	s->rec.ci.start_ns = e ? e->ci_start_ns : 0;
-	s->rec.cgroup_id = rw_cgroup_id(rw_task_cgroup(t, rw_cgroup_ssid));
+	s->rec.cgroup_id = rw_task_cgroup_id(t, rw_cgroup_ssid);
 	s->rec.cpu_ns = e ? e->cpu_ns : 0;
 	s->rec.rss_bytes = rw_task_rss(t, rw_page_size);
-	s->rec.exec_id = BPF_CORE_READ(t, self_exec_id);
+	s->rec.exec_id = t->self_exec_id;
 	file = BPF_CORE_READ(t, mm, exe_file);
 	inode = BPF_CORE_READ(file, f_inode);
 	s->rec.exe_ino = BPF_CORE_READ(inode, i_ino);
 	s->rec.exe_dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	s->rec.pgid = rw_task_pid_type(t, RW_PIDTYPE_PGID);
 	s->rec.sid = rw_task_pid_type(t, RW_PIDTYPE_SID);
-	s->rec.uid = BPF_CORE_READ(t, cred, uid.val);
-	s->rec.threads = BPF_CORE_READ(t, signal, nr_threads);
+	s->rec.uid = t->cred->uid.val;
+	s->rec.threads = t->signal->nr_threads;
 	bpf_probe_read_kernel(s->rec.comm, sizeof(s->rec.comm), t->comm);
 	s->rec.flags = flags | rw_task_flags(t);
 	if (file && flags & RW_TF_NEW) {
@@ -172,14 +172,14 @@ static __always_inline struct rw_proc *insert_leader(struct task_struct *t, stru
 						     __u64 now)
 {
 	struct rw_proc init = {};
-	__u64 dead = BPF_CORE_READ(t, signal, sum_sched_runtime);
+	__u64 dead = t->signal->sum_sched_runtime;
 
 	init.start_ns = id->start_ns;
 	init.leader_cpu_ns = now;
 	init.cpu_ns = now + dead;
-	init.cgroup_id = rw_cgroup_id(rw_task_cgroup(t, rw_cgroup_ssid));
-	init.ppid = BPF_CORE_READ(t, real_parent, tgid);
-	init.parent_start_ns = BPF_CORE_READ(t, real_parent, group_leader, start_boottime);
+	init.cgroup_id = rw_task_cgroup_id(t, rw_cgroup_ssid);
+	init.ppid = t->real_parent->tgid;
+	init.parent_start_ns = t->real_parent->group_leader->start_boottime;
 	bpf_probe_read_kernel(init.comm, sizeof(init.comm), t->comm);
 	/* Its fork was missed after we began to look: what it used is ours to count. */
 	if (id->start_ns >= rw_attached_ns)
@@ -215,7 +215,7 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 	}
 	changed = flags || delta || rw_scan_resync;
 	if (e) {
-		ppid = BPF_CORE_READ(t, real_parent, tgid);
+		ppid = t->real_parent->tgid;
 		bpf_probe_read_kernel(comm, sizeof(comm), t->comm);
 		if (ppid != e->ppid || comm_changed(comm, e->comm)) {
 			e->ppid = ppid;
@@ -281,10 +281,10 @@ static __always_inline void visit(struct task_struct *t)
 	 * Released in the meantime: rw_free has its final figure, or gets it after
 	 * this RCU section. Whoever still has a sighand cannot be freed under us.
 	 */
-	if (!BPF_CORE_READ(t, sighand))
+	if (!t->sighand)
 		return;
 	id.pid = t->tgid;
-	id.start_ns = BPF_CORE_READ(t, group_leader, start_boottime);
+	id.start_ns = t->group_leader->start_boottime;
 	id.pad = 0;
 	if (t->pid == t->tgid)
 		visit_leader(t, &id, now);
@@ -310,7 +310,7 @@ int rw_walk(struct bpf_iter__task *ctx)
 static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 now)
 {
 	struct rw_thread *th = bpf_map_lookup_elem(&rw_threads, &tid);
-	__u64 start = BPF_CORE_READ(p, start_boottime), delta = now;
+	__u64 start = p->start_boottime, delta = now;
 	struct rw_proc *e;
 	struct rw_id id;
 
@@ -336,7 +336,7 @@ static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 
 
 static __always_inline void free_leader(struct task_struct *p)
 {
-	__u64 final = BPF_CORE_READ(p, signal, sum_sched_runtime), rest = 0;
+	__u64 final = p->signal->sum_sched_runtime, rest = 0;
 	struct rw_counters *c = rw_counters_here();
 	struct rw_free *ev;
 	struct rw_proc *e;
@@ -363,7 +363,7 @@ static __always_inline void free_leader(struct task_struct *p)
 	if (ev) {
 		ev->id = id;
 		ev->cpu_ns = final;
-		ev->cgroup_id = rw_cgroup_id(rw_task_cgroup(p, rw_cgroup_ssid));
+		ev->cgroup_id = rw_task_cgroup_id(p, rw_cgroup_ssid);
 		ev->exit_code = rw_exit_status(p);
 		ev->flags = seen ? 0 : RW_TF_SHORT;
 		bpf_probe_read_kernel(ev->comm, sizeof(ev->comm), p->comm);
@@ -376,18 +376,18 @@ static __always_inline void free_leader(struct task_struct *p)
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(rw_free, struct task_struct *p)
 {
-	__u64 now = BPF_CORE_READ(p, se.sum_exec_runtime);
-	__u32 tid = BPF_CORE_READ(p, pid);
+	__u64 now = p->se.sum_exec_runtime;
 	struct rw_counters *c;
+	__u32 tid = p->pid;
 
-	if (BPF_CORE_READ(p, flags) & PF_KTHREAD) {
+	if (p->flags & PF_KTHREAD) {
 		c = rw_counters_here();
 		if (c)
 			visit_kthread(p, tid, now);
 		bpf_map_delete_elem(&rw_threads, &tid);
 		return 0;
 	}
-	if (tid == (__u32)BPF_CORE_READ(p, tgid))
+	if (tid == (__u32)p->tgid)
 		free_leader(p);
 	else
 		free_thread(p, tid, now);

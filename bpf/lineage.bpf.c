@@ -26,6 +26,9 @@ struct {
 	__type(value, struct rw_marker_set);
 } rw_markers SEC(".maps");
 
+#define RW_ENV_CHUNK  4096 /* bytes of an environment looked at in one go */
+#define RW_ENV_CHUNKS 8
+
 /*
  * Where an exec record is put together. Used by rw_exec alone, which never runs
  * twice at once on a CPU: before 7.0 preemption is off in a tracepoint, since
@@ -35,9 +38,10 @@ struct exec_scratch {
 	struct rw_exec rec;
 	char data[8192]; /* path + args + markers, with the room the verifier assumes */
 	struct rw_path path;
+	char env[RW_ENV_CHUNK + 2 * RW_MARKER_VALUE] __attribute__((aligned(8)));
 	char var[RW_MARKER_VALUE] __attribute__((aligned(8)));
-	__u32 markers; /* bytes of markers in data so far */
-	__u32 fresh;   /* the next read begins a variable */
+	char found[RW_MARKERS_MAX];
+	__u32 markers; /* bytes of `found` in use */
 };
 
 struct {
@@ -87,10 +91,10 @@ int BPF_PROG(rw_fork, struct task_struct *parent, struct task_struct *child)
 	id.pid = child->tgid;
 	id.start_ns = child->start_boottime;
 	id.pad = 0;
-	real_parent = BPF_CORE_READ(child, real_parent);
+	real_parent = child->real_parent;
 
 	init.start_ns = id.start_ns;
-	init.cgroup_id = rw_cgroup_id(rw_task_cgroup(child, rw_cgroup_ssid));
+	init.cgroup_id = rw_task_cgroup_id(child, rw_cgroup_ssid);
 	init.origin_pid = origin.pid;
 	bpf_probe_read_kernel(init.comm, sizeof(init.comm), child->comm);
 	up = rw_proc_get(origin.pid, origin.start_ns);
@@ -98,8 +102,8 @@ int BPF_PROG(rw_fork, struct task_struct *parent, struct task_struct *child)
 		init.ci_pid = up->ci_pid;
 		init.ci_start_ns = up->ci_start_ns;
 	}
-	init.ppid = BPF_CORE_READ(real_parent, tgid);
-	init.parent_start_ns = BPF_CORE_READ(real_parent, group_leader, start_boottime);
+	init.ppid = real_parent->tgid;
+	init.parent_start_ns = real_parent->group_leader->start_boottime;
 	rw_proc_put(id.pid, &init);
 
 	ev = rw_event_reserve(sizeof(*ev), RW_FORK);
@@ -116,7 +120,7 @@ int BPF_PROG(rw_fork, struct task_struct *parent, struct task_struct *child)
 	ev->cgroup_id = init.cgroup_id;
 	ev->pgid = rw_task_pid_type(child, RW_PIDTYPE_PGID);
 	ev->sid = rw_task_pid_type(child, RW_PIDTYPE_SID);
-	ev->uid = BPF_CORE_READ(child, cred, uid.val);
+	ev->uid = child->cred->uid.val;
 	ev->flags = rw_task_flags(child);
 	__builtin_memcpy(ev->comm, init.comm, sizeof(ev->comm));
 	rw_event_submit(ev, false);
@@ -161,77 +165,151 @@ __hidden void rw_file_path(struct file *file, struct rw_path *p)
 	}
 }
 
-/*
- * Does a variable begin with an allow-listed "NAME="? Its first 32 bytes come
- * as words: a global function of scalars is verified once, by itself, and not
- * again for each of the 256 calls.
- */
-__noinline int rw_marker_listed(__u64 w0, __u64 w1, __u64 w2, __u64 w3)
+static __always_inline bool listed(struct rw_marker_set *set, const __u64 *w)
 {
-	struct rw_marker_set *set;
 	struct rw_marker *m;
-	__u32 zero = 0;
 
-	set = bpf_map_lookup_elem(&rw_markers, &zero);
-	if (!set)
-		return 0;
 	for (__u32 i = 0; i < RW_MARKER_NAMES; i++) {
 		if (i >= set->count)
 			break;
 		m = &set->marker[i];
-		if ((w0 & m->mask[0]) == m->word[0] && (w1 & m->mask[1]) == m->word[1] &&
-		    (w2 & m->mask[2]) == m->word[2] && (w3 & m->mask[3]) == m->word[3])
-			return 1;
+		if ((w[0] & m->mask[0]) == m->word[0] && (w[1] & m->mask[1]) == m->word[1] &&
+		    (w[2] & m->mask[2]) == m->word[2] && (w[3] & m->mask[3]) == m->word[3])
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The functions that look through an environment are global and take scalars:
+ * each is verified once by itself, not once per call.
+ *
+ * A variable begins at s->env + off: kept, if its name is on the allow-list.
+ */
+__noinline int rw_env_variable(__u64 off)
+{
+	struct rw_marker_set *set;
+	struct exec_scratch *s;
+	__u32 zero = 0, used;
+	long n;
+
+	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
+	set = bpf_map_lookup_elem(&rw_markers, &zero);
+	if (!s || !set || off > RW_ENV_CHUNK)
+		return 0;
+	n = bpf_probe_read_kernel_str(s->var, sizeof(s->var), s->env + off);
+	used = s->markers;
+	if (n <= 0 || used > RW_MARKERS_MAX - RW_MARKER_VALUE ||
+	    !listed(set, (const __u64 *)s->var))
+		return 0;
+	bpf_probe_read_kernel(s->found + used, RW_MARKER_VALUE, s->var);
+	s->markers = used + n;
+	return 1;
+}
+
+/* Could a variable on the list begin with these three bytes? Most others end here. */
+static __always_inline bool maybe_listed(struct rw_marker_set *set, const char *p)
+{
+	__u32 h = rw_marker_hash(p[0], p[1], p[2]);
+
+	return set->first[(h >> 6) & (RW_MARKER_FIRST - 1)] & (1ULL << (h & 63));
+}
+
+/* Eight bytes with several ends of variables in them. */
+__noinline int rw_env_word(__u64 off)
+{
+	struct rw_marker_set *set;
+	struct exec_scratch *s;
+	__u32 zero = 0;
+
+	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
+	set = bpf_map_lookup_elem(&rw_markers, &zero);
+	if (!s || !set || off >= RW_ENV_CHUNK)
+		return 0;
+	for (int i = 0; i < 8; i++)
+		if (!s->env[off + i] && maybe_listed(set, s->env + off + i + 1))
+			rw_env_variable(off + i + 1);
+	return 0;
+}
+
+/* 0x80 in the lowest byte of w that is NUL, and perhaps in others above it (Mycroft); 0: none. */
+static __always_inline __u64 nul_mask(__u64 w)
+{
+	return (w - 0x0101010101010101ULL) & ~w & 0x8080808080808080ULL;
+}
+
+/* Index of the byte that holds the lowest bit of a mask of 0x80s. */
+static __always_inline __u64 lowest_byte(__u64 mask)
+{
+	return (((mask & -mask) >> 7) * 0x0001020304050607ULL) >> 56;
+}
+
+/*
+ * Finds where variables begin in up to RW_ENV_CHUNK bytes at `pos`, eight at a
+ * time; what lies behind is read too, so that a value is whole.
+ */
+__noinline int rw_env_chunk(__u64 pos, __u32 left)
+{
+	const __u64 room = RW_ENV_CHUNK + RW_MARKER_VALUE;
+	struct rw_marker_set *set;
+	struct exec_scratch *s;
+	__u64 n = left, mask, at;
+	__u32 zero = 0;
+
+	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
+	set = bpf_map_lookup_elem(&rw_markers, &zero);
+	if (!s || !set)
+		return 0;
+	if (n > room)
+		n = room;
+	/* Asked again where the compiler cannot see that it knows. */
+	barrier_var(n);
+	if (n > room || bpf_probe_read_user(s->env, n, (void *)pos))
+		return 0;
+	barrier_var(n);
+	if (n > room)
+		return 0;
+	/* What an earlier exec left behind is not to be seen. */
+	*(__u64 *)(s->env + n) = ~0ULL;
+	for (__u32 off = 0; off < RW_ENV_CHUNK; off += 8) {
+		if (off >= n)
+			break;
+		mask = nul_mask(*(__u64 *)(s->env + off));
+		if (!mask)
+			continue;
+		if (mask & (mask - 1)) {
+			rw_env_word(off);
+			continue;
+		}
+		at = off + lowest_byte(mask) + 1;
+		barrier_var(at);
+		if (at <= RW_ENV_CHUNK && maybe_listed(set, s->env + at))
+			rw_env_variable(at);
 	}
 	return 0;
 }
 
-static __always_inline bool first_listed(struct rw_marker_set *set, __u8 first)
+/* Collects allow-listed variables of the new environment in s->found. */
+static __always_inline void read_markers(struct exec_scratch *s, __u64 pos, __u64 end)
 {
-	return set->first[first >> 6] & (1ULL << (first & 63));
-}
-
-#define RW_ENV_STEPS 256 /* reads of up to RW_MARKER_VALUE bytes: 32 KiB at most */
-
-/* Copies allow-listed variables of the new environment behind data + off. */
-static __always_inline void read_markers(struct exec_scratch *s, __u32 off, __u64 pos, __u64 end)
-{
-	struct rw_marker_set *set;
-	__u32 zero = 0, used;
-	const __u64 *w;
-	long n;
-
 	s->markers = 0;
-	s->fresh = 1;
-	set = bpf_map_lookup_elem(&rw_markers, &zero);
-	if (!set || !set->count)
-		return;
-	for (int i = 0; i < RW_ENV_STEPS; i++) {
+	for (int i = 0; i < RW_ENV_CHUNKS; i++) {
 		if (pos >= end)
 			return;
-		n = bpf_probe_read_user_str(s->var, sizeof(s->var), (void *)pos);
-		if (n <= 0)
-			break;
-		w = (const __u64 *)s->var;
-		if (s->fresh && first_listed(set, s->var[0]) &&
-		    rw_marker_listed(w[0], w[1], w[2], w[3])) {
-			used = s->markers;
-			if (used > RW_MARKERS_MAX - RW_MARKER_VALUE)
-				break;
-			bpf_probe_read_kernel(s->data + off + used, RW_MARKER_VALUE, s->var);
-			s->markers = used + n;
-		}
-		/* A read that filled the buffer stopped inside the value: skip its rest. */
-		s->fresh = n < (long)sizeof(s->var);
-		pos += n < (long)sizeof(s->var) ? n : n - 1;
+		rw_env_chunk(pos, end - pos > 0xffff ? 0xffff : end - pos);
+		/* The very first variable has no NUL before it. */
+		if (i == 0)
+			rw_env_variable(0);
+		pos += RW_ENV_CHUNK;
 	}
-	s->rec.flags |= RW_TF_ENV_CUT;
+	if (pos < end)
+		s->rec.flags |= RW_TF_ENV_CUT;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(rw_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
 {
-	struct mm_struct *mm = BPF_CORE_READ(p, mm);
+	struct mm_struct *mm = p->mm;
 	struct rw_proc *e, init = {};
 	struct exec_scratch *s;
 	struct inode *inode;
@@ -244,16 +322,18 @@ int BPF_PROG(rw_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm 
 		return 0;
 	s->rec.flags = 0;
 	rw_id_of(p, &s->rec.id);
-	s->rec.exec_id = BPF_CORE_READ(p, self_exec_id);
-	s->rec.cgroup_id = rw_cgroup_id(rw_task_cgroup(p, rw_cgroup_ssid));
-	s->rec.uid = BPF_CORE_READ(p, cred, uid.val);
+	s->rec.exec_id = p->self_exec_id;
+	s->rec.cgroup_id = rw_task_cgroup_id(p, rw_cgroup_ssid);
+	s->rec.uid = p->cred->uid.val;
 	s->rec.pad = 0;
 	bpf_probe_read_kernel(s->rec.comm, sizeof(s->rec.comm), p->comm);
 
-	file = BPF_CORE_READ(mm, exe_file);
-	inode = BPF_CORE_READ(file, f_inode);
-	s->rec.exe_ino = BPF_CORE_READ(inode, i_ino);
-	s->rec.exe_dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	file = mm->exe_file;
+	if (!file)
+		return 0;
+	inode = file->f_inode;
+	s->rec.exe_ino = inode->i_ino;
+	s->rec.exe_dev = inode->i_sb->s_dev;
 	rw_file_path(file, &s->path);
 	if (s->path.cut)
 		s->rec.flags |= RW_TF_PATH_CUT;
@@ -261,8 +341,8 @@ int BPF_PROG(rw_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm 
 	path = s->path.len & (2 * RW_PATH_MAX - 1);
 	barrier_var(path);
 
-	start = BPF_CORE_READ(mm, arg_start);
-	end = BPF_CORE_READ(mm, arg_end);
+	start = mm->arg_start;
+	end = mm->arg_end;
 	s->rec.args_total = end - start;
 	args = end - start;
 	if (end - start > RW_ARGS_MAX) {
@@ -276,9 +356,11 @@ int BPF_PROG(rw_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm 
 		args = 0;
 		s->rec.flags |= RW_TF_ARGS_FAULT;
 	}
-	read_markers(s, path + args, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end));
+	read_markers(s, mm->env_start, mm->env_end);
 	markers = s->markers & (2 * RW_MARKERS_MAX - 1);
 	barrier_var(markers);
+	if (markers)
+		bpf_probe_read_kernel(s->data + path + args, RW_MARKERS_MAX, s->found);
 	s->rec.path_len = path;
 	s->rec.args_len = args;
 	s->rec.markers_len = markers;
@@ -287,7 +369,7 @@ int BPF_PROG(rw_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm 
 	if (!e) {
 		init.start_ns = s->rec.id.start_ns;
 		init.cgroup_id = s->rec.cgroup_id;
-		init.ppid = BPF_CORE_READ(p, real_parent, tgid);
+		init.ppid = p->real_parent->tgid;
 		e = rw_proc_put(s->rec.id.pid, &init);
 	}
 	if (e) {
@@ -318,7 +400,7 @@ static __always_inline void emit_children(struct task_struct *p, __u32 live)
 	__u32 n = 0;
 
 	head = (void *)p + bpf_core_field_offset(struct task_struct, children);
-	next = BPF_CORE_READ(p, children.next);
+	next = p->children.next;
 	if (!next || next == head)
 		return;
 	ev = rw_event_reserve(sizeof(*ev), RW_CHILDREN);
@@ -352,7 +434,7 @@ int BPF_PROG(rw_exit, struct task_struct *p)
 
 	if (p->flags & PF_KTHREAD)
 		return 0;
-	live = BPF_CORE_READ(p, signal, live.counter);
+	live = p->signal->live.counter;
 	emit_children(p, live);
 	/* Two last threads may both read 0: the reader takes the second as the same. */
 	if (live)
@@ -381,21 +463,20 @@ int BPF_PROG(rw_reparent, struct task_struct *child, struct task_struct *father)
 	struct rw_proc *e;
 
 	/* Dead children are handed on too, to be reaped: no orphans. */
-	if (!father || BPF_CORE_READ(child, exit_state))
+	if (!father || child->exit_state)
 		return 0;
 	ev = rw_event_reserve(sizeof(*ev), RW_REPARENT);
 	if (!ev)
 		return 0;
 	rw_id_of(child, &ev->id);
 	rw_id_of(father, &ev->old_parent);
-	reaper = BPF_CORE_READ(child, real_parent);
+	reaper = child->real_parent;
 	rw_id_of(reaper, &ev->reaper);
 	ev->reaper_flags = rw_task_flags(reaper);
 	ev->pgid = rw_task_pid_type(child, RW_PIDTYPE_PGID);
 	ev->sid = rw_task_pid_type(child, RW_PIDTYPE_SID);
 	ev->via = RW_VIA_HOOK;
-	bpf_probe_read_kernel(ev->reaper_comm, sizeof(ev->reaper_comm),
-			      BPF_CORE_READ(reaper, group_leader)->comm);
+	bpf_probe_read_kernel(ev->reaper_comm, sizeof(ev->reaper_comm), reaper->group_leader->comm);
 	e = rw_proc_get(ev->id.pid, ev->id.start_ns);
 	if (e) {
 		e->ppid = ev->reaper.pid;

@@ -27,6 +27,7 @@
 #define RW_MARKERS_MAX	1024 /* bytes of CI markers kept of one exec */
 #define RW_MARKER_NAMES 64   /* slots of the allow-list */
 #define RW_MARKER_NAME	32   /* longest allow-listed name, with its '=' */
+#define RW_MARKER_FIRST 16   /* words of the filter over their first bytes */
 #define RW_MARKER_VALUE 128  /* longest "NAME=value", with its NUL */
 #define RW_CHILDREN_MAX 32   /* children listed by one exit record */
 
@@ -366,9 +367,15 @@ struct rw_marker {
 	__u64 mask[RW_MARKER_NAME / 8];
 };
 
+/* Of the first three bytes of "NAME=": 0..1023. */
+static inline __u32 rw_marker_hash(__u8 a, __u8 b, __u8 c)
+{
+	return (a + b * 7u + c * 61u) & (RW_MARKER_FIRST * 64 - 1);
+}
+
 /* Value of the map `rw_markers`: the allow-list of environment names. */
 struct rw_marker_set {
-	__u64 first[4]; /* bit per first byte of any name */
+	__u64 first[RW_MARKER_FIRST]; /* bit per rw_marker_hash() of the names' first bytes */
 	__u32 count;
 	__u32 pad;
 	struct rw_marker marker[RW_MARKER_NAMES];

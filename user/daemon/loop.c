@@ -13,11 +13,12 @@
 #include "daemon/daemon.h"
 #include "daemon/notify.h"
 
-#define RESYNC_NS    (60 * NSEC_PER_SEC) /* everything is told again, lost or not */
-#define SUMMARY_NS   (60 * NSEC_PER_SEC)
-#define FLUSH_NS     (5 * NSEC_PER_SEC) /* of a recording */
-#define JITTER_SHARE 20 /* a tick comes up to 1/20 of the interval early or late: see arm_tick()   \
-			 */
+#define RESYNC_NS  (60 * NSEC_PER_SEC) /* everything is told again, lost or not */
+#define SUMMARY_NS (60 * NSEC_PER_SEC)
+#define FLUSH_NS   (5 * NSEC_PER_SEC) /* of a recording */
+#define JITTER_SHARE                                                                               \
+	20 /* a tick comes up to 1/20 of the interval early or late: see arm_tick()                \
+	    */
 
 enum source { SRC_SIGNAL, SRC_TICK, SRC_RECHECK, SRC_SENSOR, SRC_CONTROL, SRC_HTTP };
 

@@ -28,7 +28,7 @@ static void marker_fill(struct rw_marker_set *set, const char *name)
 {
 	struct rw_marker *m = &set->marker[set->count];
 	char with[RW_MARKER_NAME] = { 0 }, mask[RW_MARKER_NAME] = { 0 };
-	unsigned char first = name[0];
+	uint32_t h;
 	int n = snprintf(with, sizeof(with), "%s=", name);
 
 	if (n < 2 || (size_t)n >= sizeof(with) || set->count == RW_MARKER_NAMES) {
@@ -38,7 +38,8 @@ static void marker_fill(struct rw_marker_set *set, const char *name)
 	memset(mask, 0xff, n);
 	memcpy(m->word, with, sizeof(m->word));
 	memcpy(m->mask, mask, sizeof(m->mask));
-	set->first[first >> 6] |= 1ULL << (first & 63);
+	h = rw_marker_hash(with[0], with[1], with[2]);
+	set->first[h >> 6] |= 1ULL << (h & 63);
 	set->count++;
 }
 
