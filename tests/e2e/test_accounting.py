@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Nothing is lost without being counted: emitted = received + dropped, forks = the kernel's."""
 
+import signal
 import subprocess
 
 import procfs
 from bpfmap import PerCpuMap
 from harness import main, test, wait_for
+from scenes import OrphanMaker
 
 FORKS = 50000
 KERNEL_TYPES = 24  # RW_KERNEL_TYPES of include/runaway/wire.h
@@ -22,25 +24,36 @@ def storm(t, count, *more):
 
 def received(daemon):
     m = daemon.metrics()
-    return {lab["event"]: v for lab, v in m.series("runaway_events_received_total")}, \
-        m.sum("runaway_events_lost_total")
+    return {lab["event"]: v for lab, v in m.series("runaway_events_received_total")}
+
+
+class Counters(PerCpuMap):
+    """The kernel side's own counters, by enum rw_type."""
+
+    def __init__(self, pid):
+        super().__init__(pid, "rw_counters")
+
+    def emitted(self):
+        return self.sums()[:KERNEL_TYPES]
+
+    def dropped(self):
+        return self.sums()[KERNEL_TYPES:2 * KERNEL_TYPES]
 
 
 @test
 def emitted_is_received_plus_dropped(t):
     daemon = t.daemon({"sample_interval_ms": 200})
-    counters = PerCpuMap(daemon.pid, "rw_counters")
-    start, _ = received(daemon)
+    counters = Counters(daemon.pid)
+    start = received(daemon)
     storm(t, FORKS, "1", "20")
 
     def emitted():
-        sums = counters.sums()
-        return sums[:KERNEL_TYPES], sums[KERNEL_TYPES:2 * KERNEL_TYPES]
+        return counters.emitted(), counters.dropped()
 
     def settled():
         """At rest: nothing was emitted while the daemon's own figure was read."""
         before = emitted()
-        got, _ = received(daemon)
+        got = received(daemon)
         if emitted() != before:
             return None
         sent, dropped = before
@@ -87,11 +100,44 @@ def nothing_stays_behind(t):
     storm(t, FORKS, "0", "5")
     wait_for(lambda: daemon.metrics().get("runaway_map_entries", map="procs") <= before + 50, 10,
              "the map is as full as before")
-    status = daemon.api("status")
-    assert status["processes"] <= len(procfs.all_stats()) + 50, status["processes"]
-    assert status["remembered"] <= 2000, status["remembered"]
+    wait_for(lambda: agrees(daemon), 5, "the model agrees with /proc")
+    assert daemon.api("status")["remembered"] <= 2000, daemon.api("status")["remembered"]
     for name, _ in daemon.metrics().series("runaway_map_errors_total"):
         assert daemon.metrics().get("runaway_map_errors_total", **name) == 0, name
+
+
+@test
+def overflow_is_counted_and_healed(t):
+    """The daemon stands still while more comes than the rings hold."""
+    daemon = t.daemon()
+    counters = Counters(daemon.pid)
+    maker = OrphanMaker(t)
+    daemon.wait_ticks(1)
+    daemon.proc.send_signal(signal.SIGSTOP)
+    storm(t, 5000, "0", "5", "100")
+    while counters.dropped()[NAMES["fork"]] < 1000:
+        storm(t, 5000, "0", "5", "100")
+    # Made while nobody listened and no record had room.
+    orphans = [maker.make()[1] for _ in range(20)]
+    daemon.proc.send_signal(signal.SIGCONT)
+    wait_for(lambda: {o["pid"] for o in daemon.api("orphans")} >= set(orphans), 3,
+             "the next scan finds the orphans whose records were lost")
+    wait_for(lambda: agrees(daemon), 5, "the model agrees with /proc again")
+    status = daemon.api("status")
+    dropped = sum(counters.dropped())
+    print(f"  # {dropped} records dropped")
+    assert status["counters"]["records_dropped"] == dropped, status["counters"]
+    assert status["counters"]["sequence_gaps"] == dropped, status["counters"]
+    assert status["scan"]["rescans"]["loss"] >= 1, status["scan"]
+    m = daemon.metrics()
+    assert m.sum("runaway_events_lost_total") == dropped
+    wait_for(lambda: daemon.metrics().get("runaway_monitor_up") == 1, 5, "it is whole again")
+
+
+def agrees(daemon):
+    """Living user processes in the model and in /proc, but for those of this moment."""
+    alive = [s.pid for s in procfs.all_stats() if s.state not in "ZX" and procfs.args(s.pid)]
+    return abs(daemon.api("status")["processes"] - len(alive)) <= 5
 
 
 if __name__ == "__main__":

@@ -116,5 +116,31 @@ def subreaper_that_dies(t):
     assert second["orphaned_at"] == first["orphaned_at"], "a hop is no second orphaning"
 
 
+@test
+def orphan_in_a_pid_namespace(t):
+    """Its reaper is init of its namespace: pid 1 there, another pid here."""
+    t.need("unshare")
+    daemon = t.daemon()
+    p = pipes(t, ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c",
+                  'sh -c "sleep 600 & sleep 0.2; kill -9 \\$\\$"; read line'])
+
+    def sleeper():
+        return [s.pid for s in procfs.descendants(p.pid) if procfs.args(s.pid) == ["sleep", "600"]]
+
+    pid = wait_for(sleeper, 5, "the process runs")[0]
+    orphan = wait_for(lambda: daemon.orphan(pid), 3, "it is an orphan")
+    inner_init = procfs.Stat(pid).ppid
+    assert orphan["reaper"]["pid"] == inner_init != 1, orphan["reaper"]
+    assert orphan["reaper"]["kind"] == "namespace_init", orphan["reaper"]
+    assert orphan["origin"]["known"] and orphan["origin"]["exit"]["signal"] == 9, orphan["origin"]
+    assert daemon.metrics().get("runaway_orphans_reparented_total", reaper="namespace_init") >= 1
+    # When that init ends, all of its namespace is killed: nobody is left, nobody is an orphan.
+    p.stdin.write(b"\n")
+    assert p.wait(5) == 0
+    wait_for(lambda: daemon.orphan(pid) is None, 5, "it is gone")
+    daemon.wait_ticks(1)
+    assert daemon.show(inner_init) is None
+
+
 if __name__ == "__main__":
     main()
