@@ -168,18 +168,25 @@ vmlinux:
 
 ## apply clang-format
 format:
-	$(Q)clang-format -i $$(git ls-files '*.c' '*.h' | grep -v '^vmlinux/')
+	$(Q)clang-format-19 -i $$(git ls-files '*.c' '*.h' | grep -v '^vmlinux/')
 
 ## install into $(DESTDIR)$(PREFIX)
 install: bin
 	install -D -m 0755 $B/bin/runawayd $(DESTDIR)$(PREFIX)/sbin/runawayd
 	install -D -m 0755 $B/bin/runawayctl $(DESTDIR)$(PREFIX)/bin/runawayctl
 	install -D -m 0644 deploy/prometheus/alerts.yml $(DESTDIR)$(PREFIX)/share/runawayd/alerts.yml
+	install -D -m 0644 deploy/completion/runawayctl.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/runawayctl
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local/sbin|$(PREFIX)/sbin|' deploy/systemd/runawayd.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/runawayd.service
 	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/runawayd/README.md
 
 ## remove what install put there
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/runawayd $(DESTDIR)$(PREFIX)/bin/runawayctl
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/runawayctl \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system/runawayd.service
 	rm -rf $(DESTDIR)$(PREFIX)/share/runawayd $(DESTDIR)$(PREFIX)/share/doc/runawayd
 
 ## remove the build folder

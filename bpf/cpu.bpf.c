@@ -40,6 +40,8 @@ __u64 rw_attached_ns; /* CPU used before this is nobody's business: not charged 
 __u64 rw_scan_resync; /* write every process */
 __u64 rw_scan_tasks;  /* visited by this walk */
 __u64 rw_scan_processes;
+__u64 rw_scan_saw_init; /* the walk met pid 1 */
+__u64 rw_init_start_ns; /* start of pid 1, as its children know it */
 
 #define RW_FLUSH_MAX 128
 #define RW_YIELD     1024 /* tasks between two bytes of output: read() returns, the rings drain */
@@ -203,6 +205,10 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 	bool changed;
 
 	rw_scan_processes++;
+	if (id->pid == 1)
+		rw_scan_saw_init = 1;
+	else if (t->real_parent->tgid == 1)
+		rw_init_start_ns = t->real_parent->group_leader->start_boottime;
 	if (!e) {
 		e = insert_leader(t, id, now);
 		flags = RW_TF_NEW;

@@ -8,7 +8,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Lineage. Full: the record is dropped and counted, a rescan heals. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 2 * 1024 * 1024);
+	__uint(max_entries, 1024 * 1024);
 } rw_events SEC(".maps");
 
 /* Samples. Full: dropped and counted, the next scan says the same again. */
@@ -25,7 +25,7 @@ struct {
 } rw_counters SEC(".maps");
 
 /* Bytes queued at which the reader is woken although nobody waits for the record. */
-const volatile __u64 rw_events_wake = 512 * 1024;
+const volatile __u64 rw_events_wake = 256 * 1024;
 const volatile __u64 rw_samples_wake = 256 * 1024;
 
 __hidden struct rw_counters *rw_counters_here(void)

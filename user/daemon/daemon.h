@@ -33,6 +33,8 @@ struct daemon {
 	struct runaway_view view;
 	uint64_t series_dropped;
 	struct run_user user;
+	/* As at the start: what is shown does not change under its readers. Owned. */
+	char *host_label, *env, *state_dir, *runtime_dir;
 
 	/* Folders are opened while privileged: a path may lead through folders that
 	 * the daemon may not enter any more. -1: not there. */

@@ -139,11 +139,11 @@ static void write_textfile(struct daemon *d, uint64_t now)
 	    now - d->last_textfile_ns < d->config.textfile.interval_s * NSEC_PER_SEC)
 		return;
 	d->last_textfile_ns = now;
-	/* Its own figure is part of what it says. */
-	d->runtime.textfile_last_write_realtime_ns = runaway_real_ns();
 	r = runaway_textfile_write(&d->view, d->textfile_path);
 	if (r < 0)
 		log_warning_errno(r, "cannot write the textfile %s", d->config.textfile.path);
+	else
+		d->runtime.textfile_last_write_realtime_ns = runaway_real_ns();
 }
 
 static void summary(struct daemon *d, uint64_t now)
@@ -295,9 +295,8 @@ static void welcome(const struct daemon *d)
 			 d->runtime.listen_address);
 	log_info("ask it: runawayctl --socket %s/control.sock status (or doctor, proc orphans, "
 		 "incident list)",
-		 d->opt->runtime_dir);
-	log_info("incidents: %s, as uid %u without capabilities", d->opt->state_dir,
-		 d->runtime.uid);
+		 d->runtime_dir);
+	log_info("incidents: %s, as uid %u without capabilities", d->state_dir, d->runtime.uid);
 }
 
 int daemon_loop(struct daemon *d)

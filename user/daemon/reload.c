@@ -82,6 +82,7 @@ void daemon_model_config(const struct config *c, struct runaway_model_config *re
 			    .series = c->limits.metric_series },
 		.redact = (const char *const *)c->redact.item,
 		.by_design = (const char *const *)c->by_design.item,
+		.ci_markers = (const char *const *)c->ci_markers.item,
 	};
 }
 
@@ -101,8 +102,6 @@ static int apply(struct daemon *d, const struct config *c)
 	if (r < 0)
 		return r;
 	d->runtime.interval_ns = c->sample_interval_ms * NSEC_PER_MSEC;
-	d->view.host_label = c->host_label;
-	d->view.env = c->env;
 	return 0;
 }
 
@@ -113,6 +112,8 @@ static bool differs(const char *a, const char *b)
 
 static void say_what_waits(const struct config *old, const struct config *new)
 {
+	if (differs(old->host_label, new->host_label) || differs(old->env, new->env))
+		log_warning("configuration: `host_label` and `env` take effect at the next start");
 	if (differs(old->web.listen_address, new->web.listen_address) ||
 	    old->web.max_connections != new->web.max_connections ||
 	    old->web.timeout_s != new->web.timeout_s)

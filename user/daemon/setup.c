@@ -3,9 +3,9 @@
 
 #include <fcntl.h>
 #include <libgen.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
@@ -48,6 +48,26 @@ static int open_folder_of(const char *path, int *ret_fd, char **ret_name)
 	return 0;
 }
 
+/* The working directory changes later on. */
+static char *absolute(const char *path)
+{
+	_cleanup_free_ char *cwd = NULL;
+
+	if (*path == '/')
+		return strdup(path);
+	cwd = getcwd(NULL, 0);
+	return cwd ? runaway_path_join(cwd, path) : NULL;
+}
+
+static int setup_names(struct daemon *d)
+{
+	d->host_label = strdup(d->config.host_label);
+	d->env = strdup(d->config.env);
+	d->state_dir = absolute(d->opt->state_dir);
+	d->runtime_dir = absolute(d->opt->runtime_dir);
+	return d->host_label && d->env && d->state_dir && d->runtime_dir ? 0 : -ENOMEM;
+}
+
 static int setup_config(struct daemon *d)
 {
 	const char *path = d->opt->config;
@@ -57,7 +77,7 @@ static int setup_config(struct daemon *d)
 	if (!path && access(RUNAWAY_DEFAULT_CONFIG, F_OK) == 0)
 		path = RUNAWAY_DEFAULT_CONFIG;
 	if (path) {
-		d->runtime.config_path = strdup(path);
+		d->runtime.config_path = absolute(path);
 		if (!d->runtime.config_path)
 			return -ENOMEM;
 		r = open_folder_of(path, &d->config_dir_fd, &d->config_name);
@@ -161,7 +181,7 @@ static int setup_outputs(struct daemon *d)
 		.max_clients = 64,
 		.idle_timeout_s = 60,
 	};
-	_cleanup_free_ char *socket = runaway_path_join(d->opt->runtime_dir, "control.sock");
+	_cleanup_free_ char *socket = runaway_path_join(d->runtime_dir, "control.sock");
 	int r;
 
 	if (!socket)
@@ -186,8 +206,8 @@ static int setup_store(struct daemon *d)
 	struct incident_store_config c = {
 		/* The working directory: no folder above it has to be open to us. */
 		.state_dir = ".",
-		.host_label = d->config.host_label,
-		.env = d->config.env,
+		.host_label = d->host_label,
+		.env = d->env,
 		.boot_id = runaway_model_meta(d->model)->boot_id,
 		.opening_realtime_ns = runaway_real_ns(),
 	};
@@ -226,8 +246,9 @@ static void fill_view(struct daemon *d)
 	d->runtime.started_realtime_ns = runaway_real_ns();
 	d->runtime.started_boot_ns = runaway_boot_ns();
 	d->runtime.interval_ns = d->config.sample_interval_ms * NSEC_PER_MSEC;
-	d->runtime.state_dir = d->opt->state_dir;
-	d->runtime.runtime_dir = d->opt->runtime_dir;
+	d->runtime.state_dir = d->state_dir;
+	d->runtime.store_dir = ".";
+	d->runtime.runtime_dir = d->runtime_dir;
 	d->runtime.pin_dir = d->opt->pin_dir;
 	d->runtime.textfile_path = d->config.textfile.path;
 	d->runtime.uid = geteuid();
@@ -239,8 +260,8 @@ static void fill_view(struct daemon *d)
 		.store = d->store,
 		.sensor = d->sensor,
 		.runtime = &d->runtime,
-		.host_label = d->config.host_label,
-		.env = d->config.env,
+		.host_label = d->host_label,
+		.env = d->env,
 		.series_dropped = &d->series_dropped,
 	};
 }
@@ -265,7 +286,9 @@ static int setup_steps(struct daemon *d)
 {
 	int r;
 
-	r = setup_rooms(d);
+	r = setup_names(d);
+	if (r == 0)
+		r = setup_rooms(d);
 	if (r == 0)
 		r = setup_loop(d);
 	if (r == 0)
@@ -278,6 +301,8 @@ static int setup_steps(struct daemon *d)
 		return r;
 	if (chdir(d->opt->state_dir) < 0)
 		return log_error_errno(-errno, "cannot enter %s", d->opt->state_dir);
+	/* What loading needed (BTF of a whole kernel) is given back. */
+	malloc_trim(0);
 	r = privileges_drop(&d->user);
 	if (r < 0)
 		return log_error_errno(r, "cannot drop privileges");
@@ -336,6 +361,10 @@ void daemon_teardown(struct daemon *d)
 		config_free(&d->previous);
 	config_free(&d->config);
 	free(d->marker_names);
+	free(d->host_label);
+	free(d->env);
+	free(d->state_dir);
+	free(d->runtime_dir);
 	free(d->config_name);
 	free(d->textfile_path);
 	free(d->runtime.config_path);

@@ -137,23 +137,24 @@ static const char *runner_of(const struct runaway_ci *ci)
 	return NULL;
 }
 
-static bool is_listed(const char *name, size_t len)
+static bool in_list(const char *const *list, const char *name, size_t len)
 {
-	for (const char *const *n = names; *n; n++)
-		if (strlen(*n) == len && strncmp(*n, name, len) == 0)
+	for (; list && *list; list++)
+		if (strlen(*list) == len && strncmp(*list, name, len) == 0)
 			return true;
 	return false;
 }
 
 /* Takes "NAME=value"; one that is not on the list, or was there before, is left out. */
-static int add_marker(struct runaway_ci *ci, const char *s, size_t len)
+static int add_marker(struct runaway_ci *ci, const char *s, size_t len, const char *const *extra)
 {
 	_cleanup_strbuf_ struct strbuf value = STRBUF_INIT;
 	_cleanup_free_ char *name = NULL;
 	const char *eq = memchr(s, '=', len);
 	char *text;
 
-	if (!eq || !is_listed(s, (size_t)(eq - s)))
+	if (!eq || ci->count == RW_MARKER_NAMES ||
+	    (!in_list(names, s, (size_t)(eq - s)) && !in_list(extra, s, (size_t)(eq - s))))
 		return 0;
 	name = strndup(s, (size_t)(eq - s));
 	if (!name)
@@ -168,10 +169,18 @@ static int add_marker(struct runaway_ci *ci, const char *s, size_t len)
 	return 0;
 }
 
+static int compare_markers(const void *a, const void *b)
+{
+	return strcmp(((const struct runaway_marker *)a)->name,
+		      ((const struct runaway_marker *)b)->name);
+}
+
+/* A set has no order: a shell exports the same variables in another one. */
 static int make_text(struct runaway_ci *ci)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 
+	qsort(ci->marker, ci->count, sizeof(*ci->marker), compare_markers);
 	for (size_t i = 0; i < ci->count; i++) {
 		strbuf_addf(&b, "%s=%s", ci->marker[i].name, ci->marker[i].value);
 		strbuf_addc(&b, '\0');
@@ -181,7 +190,8 @@ static int make_text(struct runaway_ci *ci)
 	return ci->text ? 0 : -ENOMEM;
 }
 
-int runaway_ci_parse(const char *markers, size_t len, struct runaway_ci **ret)
+int runaway_ci_parse(const char *markers, size_t len, const char *const *extra,
+		     struct runaway_ci **ret)
 {
 	struct runaway_ci *ci;
 	int r = 0;
@@ -193,13 +203,13 @@ int runaway_ci_parse(const char *markers, size_t len, struct runaway_ci **ret)
 	if (!ci)
 		return -ENOMEM;
 	ci->refs = 1;
-	ci->marker = calloc(ARRAY_SIZE(names), sizeof(*ci->marker));
+	ci->marker = calloc(RW_MARKER_NAMES, sizeof(*ci->marker));
 	if (!ci->marker)
 		r = -ENOMEM;
 	for (size_t at = 0; r == 0 && at < len;) {
 		size_t n = strnlen(markers + at, len - at);
 
-		r = add_marker(ci, markers + at, n);
+		r = add_marker(ci, markers + at, n, extra);
 		at += n + 1;
 	}
 	if (r == 0)

@@ -74,8 +74,9 @@ struct host_base {
 
 struct runaway_model {
 	struct runaway_model_limits limits;
-	char **redact;	  /* NULL-terminated, owned; NULL: none */
-	char **by_design; /* as above */
+	char **redact;	   /* NULL-terminated, owned; NULL: none */
+	char **by_design;  /* as above */
+	char **ci_markers; /* as above */
 	struct runaway_model_counters counters;
 	uint64_t now_ns;
 	uint64_t realtime_offset_ns;
@@ -192,6 +193,10 @@ void orphan_drop_timeline(struct runaway_model *m, struct runaway_proc *p);
 
 /* ---- tree.c ---- */
 uint64_t tree_cpu(const struct runaway_proc *root);
+/* Living processes and resident bytes of the tree, into root->orphan. */
+void tree_count(struct runaway_proc *root);
+/* What its members burned over their last sample interval. */
+double tree_cores(const struct runaway_model *m, const struct runaway_proc *root);
 void tree_tick(struct runaway_model *m, uint64_t now_ns);
 void timeline_add(struct runaway_timeline *t, const struct runaway_point *pt);
 

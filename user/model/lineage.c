@@ -23,9 +23,11 @@ static void inherit(struct runaway_model *m, struct runaway_proc *p, const struc
 
 	if (!p->image && !p->execed && p->origin)
 		p->image = image_ref(p->origin->image);
-	if (p->ci || !r->ci.pid)
+	if (p->ci)
 		return;
-	ci = ci_find(m, id_of(&r->ci));
+	if (r->ci.pid)
+		ci = ci_find(m, id_of(&r->ci));
+	/* The kernel side does not know markers that only /proc told. */
 	if (!ci && p->origin)
 		ci = p->origin->ci;
 	if (ci)
@@ -139,7 +141,8 @@ static struct runaway_image *exec_image(const struct runaway_model *m, const str
 static int exec_markers(struct runaway_model *m, struct runaway_proc *p, const struct rw_exec *r)
 {
 	struct runaway_ci *ci = NULL;
-	int err = runaway_ci_parse(r->data + r->path_len + r->args_len, r->markers_len, &ci);
+	int err = runaway_ci_parse(r->data + r->path_len + r->args_len, r->markers_len,
+				   (const char *const *)m->ci_markers, &ci);
 
 	if (err < 0)
 		return err;

@@ -40,20 +40,25 @@ static int strv_copy(const char *const *v, char ***ret)
 
 int runaway_model_configure(struct runaway_model *m, const struct runaway_model_config *config)
 {
-	char **redact, **by_design;
-	int r = strv_copy(config->redact, &redact);
+	char **redact = NULL, **by_design = NULL, **ci_markers = NULL;
+	int r;
 
-	if (r < 0)
-		return r;
-	r = strv_copy(config->by_design, &by_design);
+	r = strv_copy(config->redact, &redact);
+	if (r == 0)
+		r = strv_copy(config->by_design, &by_design);
+	if (r == 0)
+		r = strv_copy(config->ci_markers, &ci_markers);
 	if (r < 0) {
 		strv_free(redact);
+		strv_free(by_design);
 		return r;
 	}
 	strv_free(m->redact);
 	strv_free(m->by_design);
+	strv_free(m->ci_markers);
 	m->redact = redact;
 	m->by_design = by_design;
+	m->ci_markers = ci_markers;
 	m->limits = config->limits;
 	m->groups->stale = true;
 	return 0;
@@ -87,6 +92,7 @@ void runaway_model_free(struct runaway_model *m)
 	groups_free(m->groups);
 	strv_free(m->redact);
 	strv_free(m->by_design);
+	strv_free(m->ci_markers);
 	free(m);
 }
 

@@ -294,7 +294,8 @@ struct runaway_model_config {
 	struct runaway_model_limits limits;
 	const char *const
 		*redact; /* extra globs of argument names, see redact.h; NULL-terminated */
-	const char *const *by_design; /* extra globs of comm or exe; NULL-terminated */
+	const char *const *by_design;  /* extra globs of comm or exe; NULL-terminated */
+	const char *const *ci_markers; /* more names for the allow-list; NULL-terminated */
 };
 
 /* Returns 0 and a model for runaway_model_free(), or -ENOMEM. */
@@ -394,8 +395,12 @@ void runaway_redact_args(const char *args, size_t len, const char *const *extra,
 
 /* The built-in allow-list of environment names, NULL-terminated; the sensor's filter too. */
 const char *const *runaway_ci_marker_names(void);
-/* "NAME=value" NUL … to a new set (refs 1), NULL in *ret when there is none. 0 or -ENOMEM. */
-int runaway_ci_parse(const char *markers, size_t len, struct runaway_ci **ret);
+/*
+ * "NAME=value" NUL … to a new set (refs 1), NULL in *ret when there is none. Names of the built-in
+ * list and of `extra` (NULL-terminated, or NULL) are taken. 0 or -ENOMEM.
+ */
+int runaway_ci_parse(const char *markers, size_t len, const char *const *extra,
+		     struct runaway_ci **ret);
 void runaway_ci_unref(struct runaway_ci *ci);
 
 /* Built-in list of comm globs that are orphans by design, NULL-terminated. */

@@ -93,6 +93,9 @@ static struct runaway_orphan *orphan_new(struct runaway_model *m, struct runaway
 	/* The samples that follow cover the whole interval, so the rate must, too. */
 	o->window_start_ns = m->tick.at_ns ? m->tick.at_ns : m->now_ns;
 	p->orphan = o;
+	/* Whoever asks before the next tick is told what the last samples say. */
+	tree_count(p);
+	o->cores = tree_cores(m, p);
 	if (p->state == RUNAWAY_ALIVE)
 		list_append(m, p);
 	return o;

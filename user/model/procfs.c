@@ -20,7 +20,7 @@ static int procfs_markers(struct runaway_model *m, struct runaway_proc *p, const
 			  size_t len)
 {
 	struct runaway_ci *ci = NULL;
-	int err = p->ci ? 0 : runaway_ci_parse(s, len, &ci);
+	int err = p->ci ? 0 : runaway_ci_parse(s, len, (const char *const *)m->ci_markers, &ci);
 
 	if (err < 0 || !ci)
 		return err;

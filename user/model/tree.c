@@ -85,7 +85,7 @@ static void timeline_tick(struct runaway_model *m, struct runaway_proc *p, uint6
 		timeline_add(o->timeline, &pt);
 }
 
-static void tree_count(struct runaway_proc *root)
+void tree_count(struct runaway_proc *root)
 {
 	struct runaway_orphan *o = root->orphan;
 
@@ -97,6 +97,15 @@ static void tree_count(struct runaway_proc *root)
 		o->processes++;
 		o->rss_bytes += p->rss_bytes;
 	}
+}
+
+double tree_cores(const struct runaway_model *m, const struct runaway_proc *root)
+{
+	double sum = 0;
+
+	for (const struct runaway_proc *p = root; p; p = tree_next(root, p))
+		sum += runaway_proc_cores(m, p);
+	return sum;
 }
 
 void tree_tick(struct runaway_model *m, uint64_t now_ns)

@@ -336,6 +336,7 @@ static int run_config_reload(struct control_call *call, struct json_writer *w)
 
 static int verify_anew(struct control_call *call)
 {
+	const struct runaway_runtime *rt = call->env->view->runtime;
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	uint64_t began_ns = runaway_mono_ns(), ended_ns;
 	struct json_writer w;
@@ -343,7 +344,7 @@ static int verify_anew(struct control_call *call)
 	int r;
 
 	json_init(&w, &b, false);
-	r = runaway_store_verify(call->env->view->runtime->state_dir, &w, &ok);
+	r = runaway_store_verify(rt->store_dir ? rt->store_dir : rt->state_dir, &w, &ok);
 	if (r < 0)
 		return runaway_control_fail(call, "failed", "the store cannot be read: %s",
 					    strerror(-r));

@@ -44,6 +44,7 @@ struct runaway_runtime {
 	const char *textfile_path;		  /* NULL: off */
 	const char *listen_address;		  /* as bound; NULL: off */
 	const char *state_dir, *runtime_dir, *pin_dir;
+	const char *store_dir; /* state_dir as the daemon itself reaches it; NULL: the same */
 	uint32_t uid;
 	uint64_t cap_effective;	       /* CapEff of the running daemon */
 	uint64_t rescans_by_reason[4]; /* enum runaway_rescan */

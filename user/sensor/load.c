@@ -71,7 +71,7 @@ static void set_sizes(struct runaway_sensor *s, const struct runaway_sensor_conf
 
 	s->max_processes = MAX(c->max_processes, 16u);
 	s->max_cgroups = MAX(c->max_cgroups, 16u);
-	s->events_bytes = ring_size(c->events_ring_bytes, 2u << 20);
+	s->events_bytes = ring_size(c->events_ring_bytes, 1u << 20);
 	s->samples_bytes = ring_size(c->samples_ring_bytes, 512u << 10);
 	bpf_map__set_max_entries(k->maps.rw_procs, s->max_processes);
 	bpf_map__set_max_entries(k->maps.rw_threads, s->max_processes * 4);

@@ -27,8 +27,8 @@ static int read_proc_file(struct runaway_sensor *s, uint32_t pid, const char *na
 int sensor_proc_stat(struct runaway_sensor *s, uint32_t pid, struct proc_stat *ret)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	unsigned long long start;
-	unsigned int ppid;
+	unsigned long long utime, stime, start;
+	unsigned int ppid, pgid, sid;
 	char state;
 	char *p;
 	int r;
@@ -39,12 +39,15 @@ int sensor_proc_stat(struct runaway_sensor *s, uint32_t pid, struct proc_stat *r
 	/* The name may hold anything, parentheses too: fields begin after the last one. */
 	p = b.data ? strrchr(b.data, ')') : NULL;
 	if (!p || sscanf(p + 1,
-			 " %c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+			 " %c %u %u %u %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d "
 			 "%*d %llu",
-			 &state, &ppid, &start) != 3)
+			 &state, &ppid, &pgid, &sid, &utime, &stime, &start) != 7)
 		return -EBADMSG;
 	ret->state = state;
 	ret->ppid = ppid;
+	ret->pgid = pgid;
+	ret->sid = sid;
+	ret->cpu_ns = (utime + stime) * s->clock_tick_ns;
 	ret->start_ns = start * s->clock_tick_ns;
 	return 0;
 }

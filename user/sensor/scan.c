@@ -38,6 +38,28 @@ static int walk(struct runaway_sensor *s)
 	return r;
 }
 
+/*
+ * Some hosts hide pid 1 from the iterator, and every orphan's story ends there:
+ * it is told from /proc then. Only where /proc is the host's; in another pid
+ * namespace pid 1 would be somebody else.
+ */
+static void add_init(struct runaway_sensor *s)
+{
+	struct rw_task rec = { .flags = RW_TF_NS_INIT, .threads = 1 };
+	struct proc_stat st;
+
+	if (s->skel->bss->rw_scan_saw_init || !s->host_pid_ns || sensor_proc_stat(s, 1, &st) < 0)
+		return;
+	rec.id.pid = 1;
+	rec.id.start_ns = s->skel->bss->rw_init_start_ns ?: st.start_ns;
+	rec.cpu_ns = st.cpu_ns;
+	rec.pgid = st.pgid;
+	rec.sid = st.sid;
+	sensor_proc_reaper_flags(s, 1, rec.comm);
+	s->skel->bss->rw_scan_processes++;
+	sensor_emit(s, &rec.hdr, RW_TASK, sizeof(rec));
+}
+
 static void finish(struct runaway_sensor *s, struct rw_scan *rec, uint64_t started, int error)
 {
 	uint64_t now = runaway_boot_ns();
@@ -77,8 +99,10 @@ int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 	s->skel->bss->rw_scan_resync = resync;
 	s->skel->bss->rw_scan_tasks = 0;
 	s->skel->bss->rw_scan_processes = 0;
+	s->skel->bss->rw_scan_saw_init = 0;
 	r = walk(s);
 	runaway_sensor_drain(s);
+	add_init(s);
 	finish(s, &rec, started, r);
 
 	e = sensor_cgroups_read(s);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -19,6 +20,16 @@ void sensor_emit(struct runaway_sensor *s, struct rw_hdr *rec, uint16_t type, si
 	s->sink(s->ctx, rec, len);
 }
 
+/* include/linux/proc_ns.h: PROC_PID_INIT_INO */
+#define HOST_PID_NS_INO 0xEFFFFFFCU
+
+static bool is_host_pid_ns(int proc_fd)
+{
+	struct stat st;
+
+	return fstatat(proc_fd, "self/ns/pid", &st, 0) == 0 && st.st_ino == HOST_PID_NS_INO;
+}
+
 static int open_roots(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 {
 	s->proc_root = strdup(c->proc_root);
@@ -27,6 +38,7 @@ static int open_roots(struct runaway_sensor *s, const struct runaway_sensor_conf
 	s->proc_fd = open(s->proc_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->proc_fd < 0)
 		return log_error_errno(-errno, "cannot open %s", s->proc_root);
+	s->host_pid_ns = is_host_pid_ns(s->proc_fd);
 	return sensor_cgroups_detect(c->cgroup_root, &s->features.cgroups, &s->cgroup_tree);
 }
 

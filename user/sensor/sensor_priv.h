@@ -42,6 +42,7 @@ struct runaway_sensor {
 	char *proc_root, *cgroup_tree; /* cgroup_tree NULL: none found */
 	char *pin_dir;
 	int proc_fd;
+	bool host_pid_ns; /* /proc is that of the initial pid namespace */
 	uint32_t max_processes, max_cgroups;
 	uint32_t events_bytes, samples_bytes;
 	uint64_t clock_tick_ns; /* of /proc/PID/stat */
@@ -99,7 +100,9 @@ int sensor_cgroups_read(struct runaway_sensor *s);
 struct proc_stat {
 	char state;
 	uint32_t ppid;
+	uint32_t pgid, sid;
 	uint64_t start_ns; /* rounded down to clock ticks */
+	uint64_t cpu_ns;   /* user and system, in clock ticks */
 };
 int sensor_proc_stat(struct runaway_sensor *s, uint32_t pid, struct proc_stat *ret);
 /* Is /proc/PID still the process `id`? */

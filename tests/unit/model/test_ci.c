@@ -9,10 +9,7 @@ static const struct {
 	const char *runner; /* NULL: no set */
 	size_t count;
 } cases[] = {
-#define M(t, r, n)                                                                                 \
-	{                                                                                          \
-		t, sizeof(t) - 1, r, n                                                             \
-	}
+#define M(t, r, n) { t, sizeof(t) - 1, r, n }
 	M("", NULL, 0),
 	M("CI=true\0", "unknown", 1),
 	M("CI=true", "unknown", 1),
@@ -39,7 +36,7 @@ static void test_runners(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct runaway_ci *ci;
 
-		assert_int_equal(runaway_ci_parse(cases[i].text, cases[i].len, &ci), 0);
+		assert_int_equal(runaway_ci_parse(cases[i].text, cases[i].len, NULL, &ci), 0);
 		if (!cases[i].runner) {
 			assert_null(ci);
 			continue;
@@ -58,7 +55,7 @@ static void test_values_are_redacted(void **state)
 	struct runaway_ci *ci;
 
 	(void)state;
-	assert_int_equal(runaway_ci_parse(text, sizeof(text) - 1, &ci), 0);
+	assert_int_equal(runaway_ci_parse(text, sizeof(text) - 1, NULL, &ci), 0);
 	assert_string_equal(ci->marker[1].value, "https://joe:***@host/j");
 	runaway_ci_unref(ci);
 }
@@ -79,6 +76,34 @@ static void test_the_list_fits_the_kernel_side(void **state)
 	assert_true(count <= 60);
 }
 
+static void test_configured_names(void **state)
+{
+	static const char text[] = "MY_JOB=7\0CI=true\0MY_TOKEN=x\0";
+	static const char *const extra[] = { "MY_JOB", NULL };
+	struct runaway_ci *ci;
+
+	(void)state;
+	assert_int_equal(runaway_ci_parse(text, sizeof(text) - 1, extra, &ci), 0);
+	assert_int_equal(ci->count, 2);
+	assert_string_equal(ci->marker[1].name, "MY_JOB");
+	runaway_ci_unref(ci);
+}
+
+static void test_order_does_not_matter(void **state)
+{
+	static const char one[] = "CI=true\0GITHUB_RUN_ID=7\0",
+			  two[] = "GITHUB_RUN_ID=7\0CI=true\0";
+	struct runaway_ci *a, *b;
+
+	(void)state;
+	assert_int_equal(runaway_ci_parse(one, sizeof(one) - 1, NULL, &a), 0);
+	assert_int_equal(runaway_ci_parse(two, sizeof(two) - 1, NULL, &b), 0);
+	assert_int_equal(a->text_len, b->text_len);
+	assert_memory_equal(a->text, b->text, a->text_len);
+	runaway_ci_unref(a);
+	runaway_ci_unref(b);
+}
+
 static void test_hostile_bytes(void **state)
 {
 	char text[512];
@@ -88,7 +113,7 @@ static void test_hostile_bytes(void **state)
 	memset(text, '\xff', sizeof(text));
 	memcpy(text, "CI=true", 8);
 	memcpy(text + 8, "CI_REPO=", 8);
-	assert_int_equal(runaway_ci_parse(text, sizeof(text), &ci), 0);
+	assert_int_equal(runaway_ci_parse(text, sizeof(text), NULL, &ci), 0);
 	assert_int_equal(ci->count, 2);
 	assert_int_equal(strlen(ci->marker[1].value), sizeof(text) - 16);
 	runaway_ci_unref(ci);
@@ -100,6 +125,8 @@ int main(void)
 		cmocka_unit_test(test_runners),
 		cmocka_unit_test(test_values_are_redacted),
 		cmocka_unit_test(test_the_list_fits_the_kernel_side),
+		cmocka_unit_test(test_configured_names),
+		cmocka_unit_test(test_order_does_not_matter),
 		cmocka_unit_test(test_hostile_bytes),
 	};
 
