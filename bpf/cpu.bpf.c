@@ -189,17 +189,9 @@ static __always_inline struct rw_proc *insert_leader(struct task_struct *t, stru
 	return rw_proc_put(id->pid, &init);
 }
 
-static __always_inline bool comm_changed(const char *a, const char *b)
-{
-	const __u64 *x = (const void *)a, *y = (const void *)b;
-
-	return x[0] != y[0] || x[1] != y[1];
-}
-
 static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id, __u64 now)
 {
 	struct rw_proc *e = rw_proc_get(id->pid, id->start_ns);
-	char comm[RW_COMM_LEN] __attribute__((aligned(8)));
 	__u32 flags = 0, ppid;
 	__u64 delta = 0;
 	bool changed;
@@ -222,12 +214,13 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 	changed = flags || delta || rw_scan_resync;
 	if (e) {
 		ppid = t->real_parent->tgid;
-		bpf_probe_read_kernel(comm, sizeof(comm), t->comm);
-		if (ppid != e->ppid || comm_changed(comm, e->comm)) {
+		if (ppid != e->ppid) {
 			e->ppid = ppid;
-			__builtin_memcpy(e->comm, comm, sizeof(comm));
 			changed = true;
 		}
+		/* Who renames itself runs, and whoever ran is written anyway. */
+		if (changed)
+			bpf_probe_read_kernel(e->comm, sizeof(e->comm), t->comm);
 		/* First sight after the fork: pgid and session have settled by now. */
 		if (!e->scans)
 			changed = true;

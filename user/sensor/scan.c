@@ -7,20 +7,20 @@
 
 /*
  * The walk's program writes a byte every RW_YIELD tasks, and read() returns as
- * soon as it has what was asked for: so a small buffer makes it come back in
- * between, and the rings are drained before they fill.
+ * soon as it has what was asked for: a byte makes it come back each time, and
+ * the rings are drained before they fill.
  */
 static int walk(struct runaway_sensor *s)
 {
 	int fd, r = 0, refused = 0;
-	char byte[4];
+	char byte;
 	ssize_t n;
 
 	fd = bpf_iter_create(bpf_link__fd(s->skel->links.rw_walk));
 	if (fd < 0)
 		return fd;
 	for (;;) {
-		n = read(fd, byte, sizeof(byte));
+		n = read(fd, &byte, 1);
 		if (n == 0)
 			break;
 		if (n < 0 && errno == EINTR)
