@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,7 @@ from metrics import Metrics
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 POLL_S = 0.02
+SANITIZER = re.compile(rb"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 # What a process of a test may know. Above all no CI marker of the job that runs the tests.
 CLEAN_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
              "LC_ALL": "C.UTF-8", "HOME": "/nonexistent", "TERM": "dumb"}
@@ -108,6 +110,7 @@ class Daemon:
         self.log_path = os.path.join(self.dir, "log")
         self.port = free_port()
         self.proc = None
+        self.expected = 0
         self.write_config(config if config is not None else {}, config_text)
 
     def write_config(self, config, text=None):
@@ -148,6 +151,7 @@ class Daemon:
         return self.proc is not None and self.proc.poll() is None
 
     def kill(self):
+        self.expected = -signal.SIGKILL
         self.proc.kill()
         self.proc.wait()
 
@@ -157,8 +161,18 @@ class Daemon:
         return self.proc.wait(timeout_s)
 
     def log(self):
+        if not os.path.exists(self.log_path):
+            return b""
         with open(self.log_path, "rb") as f:
             return f.read()
+
+    def check_health(self):
+        """No daemon of a test dies of itself, and no sanitizer has anything to say."""
+        if self.proc and (self.proc.poll() or 0) < 0:
+            assert self.proc.returncode == self.expected, f"it died: {self.proc.returncode}"
+        log = self.log()
+        for line in log.splitlines() if SANITIZER.search(log) else ():
+            assert not SANITIZER.search(line), line
 
     # ---- what it says ----
 
@@ -176,10 +190,12 @@ class Daemon:
         return Metrics(r.body)
 
     def ctl_run(self, *args, **kw):
-        return subprocess.run(
+        r = subprocess.run(
             [self.t.runawayctl, "--socket", os.path.join(self.runtime_dir, "control.sock"), *args],
             env=CLEAN_ENV, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False,
             **kw)
+        assert r.returncode >= 0 and not SANITIZER.search(r.stderr), r
+        return r
 
     def ctl(self, *args, status=0):
         """runawayctl -o json ARGS: the one document that it prints."""
@@ -274,7 +290,10 @@ class Test:
         where = cgroup or self.cgroup
         full_env = {**CLEAN_ENV, "RUNAWAY_E2E": self.token, "TMPDIR": self.tmp, **(env or {})}
         kw.setdefault("start_new_session", True)
-        p = subprocess.Popen(argv, env=full_env, preexec_fn=where.enter if where else None, **kw)
+        with open(self.path("stderr"), "ab") as err:
+            kw.setdefault("stderr", err)
+            p = subprocess.Popen(argv, env=full_env, preexec_fn=where.enter if where else None,
+                                 **kw)
         self.children.append(p)
         return p
 
@@ -335,11 +354,23 @@ class Test:
             print(f"  !! processes stayed in {self.top.dir}: {self.top.pids()}")
 
 
+def _explain(t):
+    with contextlib.suppress(FileNotFoundError), open(t.path("stderr"), "rb") as f:
+        for line in f.read().decode("utf-8", "replace").splitlines()[-20:]:
+            print("  ! " + line)
+    for d in t.daemons:
+        with contextlib.suppress(Exception):
+            d.explain()
+    sys.stdout.flush()
+
+
 def _run_one(build, fn):
     started = time.monotonic()
     t = Test(build, fn.__name__)
     try:
         fn(t)
+        for d in t.daemons:
+            d.check_health()
         print(f"ok {fn.__name__} ({time.monotonic() - started:.1f} s)", flush=True)
         return "passed"
     except Skip as e:
@@ -349,10 +380,7 @@ def _run_one(build, fn):
         why = str(e).replace("\n", " ")[:600] or type(e).__name__
         print(f"not ok {fn.__name__} - {why}")
         print("  " + traceback.format_exc().replace("\n", "\n  "))
-        for d in t.daemons:
-            with contextlib.suppress(Exception):
-                d.explain()
-        sys.stdout.flush()
+        _explain(t)
         return "failed"
     finally:
         t.close()

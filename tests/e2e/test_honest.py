@@ -152,5 +152,28 @@ def honest_ones_are_never_findings(t):
     assert not [i for i in daemon.incidents() if i["subject"]["root_pid"] in ours]
 
 
+@test
+def children_of_an_init_from_before_the_sensor(t):
+    """What the init of a container forked itself was never anybody's orphan."""
+    t.need("unshare")
+    lanes = short_lanes(t, age_s=1, for_s=2, cpu_cores_min=0.05)
+    inits = [t.spawn(["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", script,
+                      t.helper("spin")], stdin=subprocess.DEVNULL)
+             for script in ('"$0" 200 & wait', 'setsid "$0" 200 & wait')]
+    spins = [wait_for(lambda p=p: [s.pid for s in procfs.descendants(p.pid) if s.comm == "spin"],
+                      5, "it burns")[0] for p in inits]
+    daemon = t.daemon({"lanes": lanes})
+    first = daemon.api("status")["ticks"]
+
+    def enough():
+        bad = [f for f in daemon.findings() if t.ours(f["subject"]["root_pid"])]
+        assert not bad, f"a container's own process is a finding: {bad}"
+        return daemon.api("status")["ticks"] >= first + 6
+
+    wait_for(enough, 30, "six verdicts")
+    for pid in spins:
+        assert daemon.show(pid)["cpu_cores"] > 0.05, "it did not burn"
+
+
 if __name__ == "__main__":
     main()
