@@ -124,6 +124,25 @@ static bool left_on_purpose(const struct runaway_proc *origin, const struct runa
 	       origin->exit_ns <= child->id.start_ns + DAEMONISE_NS;
 }
 
+/*
+ * Nobody saw who started it, so only its session and group speak. It leads a
+ * session: a service looks so. It is in its reaper's session: an init (or a
+ * container's entry point) forked it itself. Its group is its session and their
+ * leader is gone: a daemon that forked twice looks so. What is left when a step of
+ * somebody's session was killed looks like none of these.
+ */
+static enum runaway_daemonised by_session(const struct runaway_model *m,
+					  const struct runaway_proc *p)
+{
+	const struct runaway_proc *reaper = p->parent_proc;
+
+	if (p->sid == p->id.pid || (reaper && p->sid == reaper->sid))
+		return RUNAWAY_DAEMONISED_UNKNOWN;
+	if (p->pgid == p->sid && !runaway_model_find_pid(m, p->sid))
+		return RUNAWAY_DAEMONISED_UNKNOWN;
+	return RUNAWAY_DAEMONISED_NO;
+}
+
 enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
 						const struct runaway_proc *p)
 {
@@ -132,7 +151,7 @@ enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
 	if ((p->flags & RW_TF_NS_INIT) || runaway_proc_by_design_listed(m, p))
 		return RUNAWAY_DAEMONISED_YES;
 	if (!a)
-		return p->sid == p->id.pid ? RUNAWAY_DAEMONISED_UNKNOWN : RUNAWAY_DAEMONISED_NO;
+		return by_session(m, p);
 	if (!left_on_purpose(a, p))
 		return RUNAWAY_DAEMONISED_NO;
 	if (p->sid == p->id.pid)

@@ -126,7 +126,8 @@ const char *runaway_reaper_name(enum runaway_reaper r); /* "init", "subreaper", 
 /* Was it left behind on purpose? */
 enum runaway_daemonised {
 	RUNAWAY_DAEMONISED_NO,	    /* an accident: its origin was killed, crashed or ended late */
-	RUNAWAY_DAEMONISED_UNKNOWN, /* origin not seen and it leads a session of its own */
+	RUNAWAY_DAEMONISED_UNKNOWN, /* origin not seen, and its session could be a service's or an
+				       init's */
 	RUNAWAY_DAEMONISED_YES,	    /* origin exited 0 right after the fork and it has its own
 				     * session; or on the by-design list; or a namespace's init */
 };

@@ -34,7 +34,9 @@ static void snapshot(struct world *w, const char *init)
 	put(w, 600, 1, "containerd-shim", 600, UNIT_CG + 2, RW_TF_SUBREAPER);
 	put(w, 601, 600, "sleep", 601, 70, RW_TF_NS_INIT); /* a container's init */
 	put(w, 602, 601, "job", 602, 70, 0);		   /* handed to it */
-	scan_end(w, RW_SCAN_RESYNC, 10);
+	put(w, 603, 601, "train", 601, 70, 0);		   /* forked by it, or handed to it */
+	put(w, 330, 1, "burner", 300, UNIT_CG, 0);	   /* left behind in 300's session */
+	scan_end(w, RW_SCAN_RESYNC, 12);
 }
 
 static void paths(struct world *w)
@@ -68,10 +70,15 @@ static void check(struct world *w)
 	assert_int_equal(find(w, 320)->orphan->since_ns, 0);
 	assert_int_not_equal(find(w, 320)->orphan->first_seen_ns, 0);
 	assert_int_equal(find(w, 320)->orphan->hop_count, 0);
-	assert_int_equal(runaway_proc_daemonised(w->m, find(w, 320)), RUNAWAY_DAEMONISED_NO);
+	/* Its session's leader is gone and its group is that session: a daemon may look so. */
+	assert_int_equal(runaway_proc_daemonised(w->m, find(w, 320)), RUNAWAY_DAEMONISED_UNKNOWN);
+	/* Left behind in a session that somebody else still leads: an accident. */
+	assert_int_equal(runaway_proc_daemonised(w->m, find(w, 330)), RUNAWAY_DAEMONISED_NO);
+	/* In the session of the init that forked it. */
+	assert_int_equal(runaway_proc_daemonised(w->m, find(w, 603)), RUNAWAY_DAEMONISED_UNKNOWN);
 	assert_int_equal(runaway_proc_daemonised(w->m, find(w, 310)), RUNAWAY_DAEMONISED_UNKNOWN);
-	assert_int_equal(w->m->orphans, 3);
-	assert_int_equal(w->orphans_told, 3);
+	assert_int_equal(w->m->orphans, 5);
+	assert_int_equal(w->orphans_told, 5);
 }
 
 static void test_snapshot_of_a_systemd_host(void **state)
