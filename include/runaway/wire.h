@@ -29,6 +29,7 @@
 #define RW_MARKER_NAME	32   /* longest allow-listed name, with its '=' */
 #define RW_MARKER_FIRST 16   /* words of the filter over their first bytes */
 #define RW_MARKER_VALUE 128  /* longest "NAME=value", with its NUL */
+#define RW_HOT_MAX	4096 /* threads that one hot pass visits */
 #define RW_CHILDREN_MAX 32   /* children listed by one exit record */
 
 /* Which record it is. Numbers are part of the recording format: never reused. */
@@ -83,6 +84,7 @@ enum rw_task_flags {
 	RW_TF_ARGS_CUT = 1 << 7,   /* RW_EXEC: arguments were longer */
 	RW_TF_ARGS_FAULT = 1 << 8, /* RW_EXEC: arguments could not be read */
 	RW_TF_ENV_CUT = 1 << 9,	   /* RW_EXEC: environment longer than the bound */
+	RW_TF_RAN = 1 << 11,	   /* RW_TASK: it has used CPU since the last visit */
 	RW_TF_PATH_CUT = 1 << 10,  /* exe path: components at its root are missing */
 };
 
@@ -212,6 +214,8 @@ struct rw_cpu {
 	struct rw_hdr hdr;
 	struct rw_id id;
 	__u64 cpu_ns;
+	__u32 tid; /* the thread that ran */
+	__u32 pad;
 };
 
 /* The leader was released: nothing of the process can run any more. */
@@ -401,7 +405,7 @@ static_assert(sizeof(struct rw_children) == 56 + 24 * RW_CHILDREN_MAX, "rw_child
 static_assert(sizeof(struct rw_reparent) == 104, "rw_reparent");
 static_assert(sizeof(struct rw_cgroup_ev) == 72 + RW_PATH_MAX, "rw_cgroup_ev");
 static_assert(sizeof(struct rw_task) == 160, "rw_task");
-static_assert(sizeof(struct rw_cpu) == 48, "rw_cpu");
+static_assert(sizeof(struct rw_cpu) == 56, "rw_cpu");
 static_assert(sizeof(struct rw_free) == 80, "rw_free");
 static_assert(sizeof(struct rw_proc) == 80, "rw_proc");
 #endif

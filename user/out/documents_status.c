@@ -62,8 +62,7 @@ static void write_features(const struct runaway_view *v, struct json_writer *w)
 	json_kv_string(w, "reparent_hook", f->reparent_hook);
 	json_kv_string(w, "cgroup_mode", runaway_cgroup_source_name(f->cgroups));
 	json_kv_bool(w, "fentry_reparent", f->fentry_reparent);
-	json_kv_bool(w, "open_coded_walk", f->open_coded_walk);
-	json_kv_bool(w, "iter_resched", f->iter_resched);
+	json_kv_bool(w, "hot_pass", f->hot_pass);
 	json_kv_string(w, "why_no_fentry", f->why_no_fentry[0] ? f->why_no_fentry : NULL);
 	json_object_end(w);
 }

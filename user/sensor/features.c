@@ -51,7 +51,6 @@ int sensor_features_ask(struct runaway_features *f, int *ret_ssid_cpu, int *ret_
 	if (!skel->bss->rw_features.probed)
 		return -EIO;
 	f->btf = true;
-	f->iter_resched = skel->bss->rw_features.cgroup_ancestors;
 	*ret_ssid_cpu = skel->bss->rw_features.ssid_cpu;
 	*ret_ssid_cpuacct = skel->bss->rw_features.ssid_cpuacct;
 	if (uname(&u) == 0)
@@ -96,6 +95,17 @@ bool sensor_features_try_reparent(char *why, size_t size)
 	return true;
 }
 
+/* bpf_task_from_pid and its like are there for this program type, or they are not. */
+bool sensor_features_try_hot(void)
+{
+	_cleanup_skel_ struct rw_bpf *skel = open_tiny();
+
+	if (!skel)
+		return false;
+	bpf_program__set_autoload(skel->progs.rw_hot, true);
+	return rw_bpf__load(skel) == 0;
+}
+
 static int discard(enum libbpf_print_level level, const char *fmt, va_list args)
 {
 	(void)level;
@@ -116,6 +126,9 @@ int runaway_features_probe(struct runaway_features *ret)
 			sensor_features_try_reparent(f.why_no_fentry, sizeof(f.why_no_fentry));
 		if (f.fentry_reparent)
 			f.reparent_hook = "fentry";
+		f.hot_pass = sensor_features_try_hot();
+		if (f.hot_pass)
+			f.scan = "iter_task+hot";
 		*ret = f;
 	}
 	libbpf_set_print(old);

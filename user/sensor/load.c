@@ -15,12 +15,14 @@
 static int to_log(enum libbpf_print_level level, const char *fmt, va_list args)
 {
 	_cleanup_free_ char *text = NULL;
+	char *line, *rest;
 
 	if (level == LIBBPF_DEBUG || vasprintf(&text, fmt, args) < 0)
 		return 0;
-	text[strcspn(text, "\n")] = '\0';
 	/* What libbpf calls a warning may be a probe that was expected to fail. */
-	log_debug("%s", text);
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (*line)
+			log_debug("%s", line);
 	return 0;
 }
 
@@ -194,7 +196,8 @@ int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 	s->features.fentry_reparent = sensor_features_try_reparent(
 		s->features.why_no_fentry, sizeof(s->features.why_no_fentry));
 	s->features.reparent_hook = s->features.fentry_reparent ? "fentry" : "exit_children";
-	s->features.scan = "iter_task";
+	s->features.hot_pass = sensor_features_try_hot();
+	s->features.scan = s->features.hot_pass ? "iter_task+hot" : "iter_task";
 
 	s->skel = rw_bpf__open();
 	if (!s->skel)
@@ -204,6 +207,7 @@ int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 	if (r < 0)
 		return log_error_errno(r, "cannot find the cgroup hierarchy");
 	bpf_program__set_autoload(s->skel->progs.rw_reparent, s->features.fentry_reparent);
+	bpf_program__set_autoload(s->skel->progs.rw_hot, s->features.hot_pass);
 	bpf_program__set_autoload(s->skel->progs.rw_features_ask, false);
 	if (c->pin_dir) {
 		r = take_pin_dir(s, c->pin_dir);

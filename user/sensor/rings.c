@@ -45,6 +45,7 @@ static int on_record(struct runaway_sensor *s, void *data, size_t size, int ring
 		sensor_pending_add(s, data);
 	if (h->type == RW_TASK && s->snapshotting)
 		sensor_snapshot_add(s, ((const struct rw_task *)data)->id);
+	sensor_hot_note(s, h);
 	s->sink(s->ctx, h, h->len);
 	return 0;
 }

@@ -69,8 +69,6 @@ static void finish(struct runaway_sensor *s, struct rw_scan *rec, uint64_t start
 	rec->processes = s->skel->bss->rw_scan_processes;
 	rec->error = error;
 	s->stats.scan_duration_ns = rec->duration_ns;
-	s->stats.scan_tasks = rec->tasks;
-	s->stats.scan_processes = rec->processes;
 	if (error) {
 		rec->flags |= RW_SCAN_FAILED;
 		s->stats.scan_failures++;
@@ -79,7 +77,33 @@ static void finish(struct runaway_sensor *s, struct rw_scan *rec, uint64_t start
 		s->stats.scans++;
 		s->stats.scan_last_ns = now;
 	}
+	if (!error && !(rec->flags & RW_SCAN_HOT)) {
+		s->stats.scan_tasks = rec->tasks;
+		s->stats.scan_processes = rec->processes;
+		s->last_full_ns = now;
+	}
 	sensor_emit(s, &rec->hdr, RW_SCAN_END, sizeof(*rec));
+}
+
+/* Visits who has to be visited; *flags learns what kind of pass it was. */
+static int visit_tasks(struct runaway_sensor *s, uint32_t *flags)
+{
+	int r;
+
+	s->skel->bss->rw_scan_resync = *flags & RW_SCAN_RESYNC;
+	s->skel->bss->rw_scan_tasks = 0;
+	s->skel->bss->rw_scan_processes = 0;
+	s->skel->bss->rw_scan_saw_init = 0;
+	if (*flags & RW_SCAN_HOT) {
+		r = sensor_hot_scan(s, runaway_boot_ns());
+		if (r != -ENOBUFS)
+			return r;
+		*flags &= ~(uint32_t)RW_SCAN_HOT;
+	}
+	r = walk(s);
+	runaway_sensor_drain(s);
+	add_init(s);
+	return r;
 }
 
 int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
@@ -91,18 +115,15 @@ int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 	runaway_sensor_drain(s);
 	started = runaway_boot_ns();
 	rec.generation = ++s->generation;
-	rec.flags = resync ? RW_SCAN_RESYNC : 0;
+	if (resync)
+		rec.flags = RW_SCAN_RESYNC;
+	else if (sensor_hot_may_scan(s, resync, started))
+		rec.flags = RW_SCAN_HOT;
 	if (resync)
 		s->stats.rescans++;
 	sensor_emit(s, &rec.hdr, RW_SCAN_BEGIN, sizeof(rec));
-
-	s->skel->bss->rw_scan_resync = resync;
-	s->skel->bss->rw_scan_tasks = 0;
-	s->skel->bss->rw_scan_processes = 0;
-	s->skel->bss->rw_scan_saw_init = 0;
-	r = walk(s);
+	r = visit_tasks(s, &rec.flags);
 	runaway_sensor_drain(s);
-	add_init(s);
 	finish(s, &rec, started, r);
 
 	e = sensor_cgroups_read(s);

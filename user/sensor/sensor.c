@@ -111,6 +111,7 @@ void runaway_sensor_close(struct runaway_sensor *s)
 		HASH_DEL(s->cgroups, c);
 		free(c);
 	}
+	sensor_hot_free(s);
 	free(s->pending);
 	free(s->enrich);
 	free(s->enrich_args);

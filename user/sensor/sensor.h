@@ -42,10 +42,9 @@ runaway_cgroup_source_name(enum runaway_cgroup_source s); /* "none","v2","hybrid
 /* What this kernel offers and which variant is in use. */
 struct runaway_features {
 	bool btf;
-	bool fentry_reparent; /* fentry/kill_orphaned_pgrp is attached */
-	bool open_coded_walk; /* bpf_iter_task_new and friends */
-	bool iter_resched;
-	const char *scan;	   /* "iter_task" or "open_coded" */
+	bool fentry_reparent;	   /* fentry/kill_orphaned_pgrp is attached */
+	bool hot_pass;		   /* idle threads can be left out between full walks */
+	const char *scan;	   /* "iter_task", or "iter_task+hot" with the hot pass */
 	const char *reparent_hook; /* "fentry" or "exit_children" */
 	enum runaway_cgroup_source cgroups;
 	char release[65];

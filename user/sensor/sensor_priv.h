@@ -27,6 +27,13 @@ struct seen_cgroup {
 	UT_hash_handle hh;
 };
 
+/* A thread that ran lately. */
+struct hot_thread {
+	uint32_t tid;
+	uint64_t until_ns;
+	UT_hash_handle hh;
+};
+
 /* Files of /proc that are read each interval, kept open. */
 struct host_files {
 	int loadavg, meminfo, stat;
@@ -60,6 +67,10 @@ struct runaway_sensor {
 	struct rw_id *snapshot; /* processes of the first walk, while opening */
 	size_t snapshot_count, snapshot_cap;
 	bool snapshotting;
+
+	struct hot_thread *hot;
+	bool tiered;	       /* many tasks: full passes are rare, hot ones in between */
+	uint64_t last_full_ns; /* end of the last full pass */
 
 	struct seen_cgroup *cgroups;
 	size_t cgroup_entries;
@@ -130,5 +141,15 @@ void sensor_report_loss(struct runaway_sensor *s);
 /* features.c */
 int sensor_features_ask(struct runaway_features *f, int *ret_ssid_cpu, int *ret_ssid_cpuacct);
 bool sensor_features_try_reparent(char *why, size_t size);
+bool sensor_features_try_hot(void);
+
+/* hot.c */
+/* Threads that ran, and processes just born: visited by each pass for a while. */
+void sensor_hot_note(struct runaway_sensor *s, const struct rw_hdr *rec);
+/* Whether this scan may leave out who is idle. */
+bool sensor_hot_may_scan(struct runaway_sensor *s, bool resync, uint64_t now_ns);
+/* Visits the hot ones. 0 or a negative errno; -ENOBUFS: too many, walk instead. */
+int sensor_hot_scan(struct runaway_sensor *s, uint64_t now_ns);
+void sensor_hot_free(struct runaway_sensor *s);
 
 #endif
