@@ -49,6 +49,8 @@ static int unload(const char *pin_dir)
 		printf("nothing was pinned\n");
 		return RUNAWAY_EXIT_OK;
 	}
+	if (r == -EINVAL)
+		return RUNAWAY_EXIT_USAGE;
 	if (r < 0) {
 		log_error_errno(r, "cannot unload");
 		return r == -EACCES || r == -EPERM ? RUNAWAY_EXIT_DENIED : RUNAWAY_EXIT_FAILED;

@@ -272,6 +272,8 @@ static int exit_code_of(int error)
 	case -EPERM:
 	case -EACCES:
 		return RUNAWAY_EXIT_DENIED;
+	case -EINVAL:
+		return RUNAWAY_EXIT_USAGE;
 	default:
 		return RUNAWAY_EXIT_FAILED;
 	}

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Opening the skeleton for this kernel, loading, attaching and pinning it. */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 
-#include "base/fs.h"
 #include "base/log.h"
 #include "sensor/sensor_priv.h"
 
@@ -103,78 +98,18 @@ static int set_hierarchy(struct runaway_sensor *s, int ssid_cpu, int ssid_cpuacc
 	return 0;
 }
 
-static int pin_all(struct runaway_sensor *s)
+/*
+ * The scratch of the exec program holds a piece of somebody's environment. The
+ * program keeps the map; this process, which will serve strangers, gives its
+ * way to it up.
+ */
+static int give_up_scratch(struct runaway_sensor *s)
 {
-	struct bpf_program *prog;
-	struct bpf_map *map;
-	char path[512];
-	int r;
+	int fd = bpf_map__fd(s->skel->maps.rw_exec_buf);
+	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	bpf_object__for_each_map(map, s->skel->obj)
-	{
-		const char *name = bpf_map__name(map);
-
-		if (bpf_map__is_internal(map))
-			continue;
-		/* The folder already says whose they are: rw_procs is pinned as procs. */
-		snprintf(path, sizeof(path), "%s/%s", s->pin_dir, name + strlen("rw_"));
-		r = bpf_map__pin(map, path);
-		if (r < 0)
-			return log_error_errno(r, "cannot pin map %s", path);
-	}
-	bpf_object__for_each_program(prog, s->skel->obj)
-	{
-		const char *name = bpf_program__name(prog);
-
-		if (!bpf_program__autoload(prog))
-			continue;
-		snprintf(path, sizeof(path), "%s/prog_%s", s->pin_dir, name + strlen("rw_"));
-		r = bpf_program__pin(prog, path);
-		if (r < 0)
-			return log_error_errno(r, "cannot pin program %s", path);
-	}
-	return 0;
-}
-
-/* Only plain pins below a folder that is ours; anything else stays. */
-void sensor_unpin(const char *pin_dir, bool *ret_any)
-{
-	DIR *dir = opendir(pin_dir);
-	struct dirent *e;
-
-	*ret_any = false;
-	if (!dir)
-		return;
-	while ((e = readdir(dir))) {
-		if (e->d_name[0] == '.')
-			continue;
-		if (unlinkat(dirfd(dir), e->d_name, 0) == 0)
-			*ret_any = true;
-	}
-	closedir(dir);
-}
-
-static int take_pin_dir(struct runaway_sensor *s, const char *pin_dir)
-{
-	bool any;
-	int r;
-
-	s->pin_dir = strdup(pin_dir);
-	if (!s->pin_dir)
-		return -ENOMEM;
-	r = runaway_mkdir_p(pin_dir, 0700);
-	if (r < 0)
-		return log_error_errno(r, "cannot make the pin directory %s", pin_dir);
-	s->pin_lock_fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->pin_lock_fd < 0)
-		return log_error_errno(-errno, "cannot open the pin directory %s", pin_dir);
-	if (flock(s->pin_lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		log_error("another daemon uses the pin directory %s", pin_dir);
-		return -EBUSY;
-	}
-	sensor_unpin(pin_dir, &any);
-	if (any)
-		log_info("replaced the pins that an earlier daemon left in %s", pin_dir);
+	if (null < 0 || dup3(null, fd, O_CLOEXEC) < 0)
+		return -errno;
 	return 0;
 }
 
@@ -210,7 +145,7 @@ int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 	bpf_program__set_autoload(s->skel->progs.rw_hot, s->features.hot_pass);
 	bpf_program__set_autoload(s->skel->progs.rw_features_ask, false);
 	if (c->pin_dir) {
-		r = take_pin_dir(s, c->pin_dir);
+		r = sensor_pins_take(s, c->pin_dir);
 		if (r < 0)
 			return r;
 	}
@@ -224,17 +159,8 @@ int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 	r = rw_bpf__attach(s->skel);
 	if (r < 0)
 		return log_error_errno(r, "cannot attach the BPF programs");
-	return c->pin_dir ? pin_all(s) : 0;
-}
-
-int runaway_sensor_unload(const char *pin_dir)
-{
-	bool any;
-
-	sensor_unpin(pin_dir, &any);
-	if (rmdir(pin_dir) == 0)
-		any = true;
-	else if (errno != ENOENT && errno != ENOTEMPTY)
-		return -errno;
-	return any ? 0 : -ENOENT;
+	r = give_up_scratch(s);
+	if (r < 0)
+		return log_error_errno(r, "cannot give up the scratch of the exec program");
+	return c->pin_dir ? sensor_pins_make(s) : 0;
 }

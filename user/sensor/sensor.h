@@ -89,7 +89,8 @@ struct runaway_sensor;
 int runaway_sensor_open(const struct runaway_sensor_config *c, runaway_sink_fn sink, void *ctx,
 			struct runaway_sensor **ret);
 void runaway_sensor_close(struct runaway_sensor *s);
-/* Removes everything below pin_dir that is ours. 0, -ENOENT when there was nothing. */
+/* Removes everything below pin_dir that is ours. 0; -ENOENT when there was nothing; -EINVAL
+ * (logged) outside of a BPF file system. */
 int runaway_sensor_unload(const char *pin_dir);
 
 /*

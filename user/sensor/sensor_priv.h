@@ -90,8 +90,11 @@ void sensor_emit(struct runaway_sensor *s, struct rw_hdr *rec, uint16_t type, si
 
 /* load.c */
 int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c);
-void sensor_unpin(const char *pin_dir, bool *ret_any);
 int sensor_set_markers(struct runaway_sensor *s, const char *const *names);
+
+/* pins.c: takes the folder for this daemon alone, old pins of ours removed; then fills it. */
+int sensor_pins_take(struct runaway_sensor *s, const char *pin_dir);
+int sensor_pins_make(struct runaway_sensor *s);
 
 /* rings.c */
 int sensor_rings_open(struct runaway_sensor *s);
