@@ -25,12 +25,17 @@ def builtin_lanes(t):
 
 
 def short_lanes(t, age_s=2, for_s=3, clear_for_s=2, **trigger):
-    """The built-in orphan lanes, the same but for their times (and what `trigger` says)."""
+    """
+    The built-in orphan lanes, the same but for their times (and what `trigger` says). They
+    look at this test's processes only: others of this machine may be real findings.
+    """
     lanes = []
     for lane in builtin_lanes(t):
         if lane["subject"] != "orphan_tree":
             continue
         lane["trigger"] = {**lane["trigger"], "age_s_min": age_s, "for_s": for_s, **trigger}
+        if t.top:
+            lane["match"] = {**lane["match"], "cgroup_any": [t.top.label + "/*"]}
         calm = min(lane["clear"]["cpu_cores_max"], lane["trigger"]["cpu_cores_min"])
         lane["clear"] = {"cpu_cores_max": calm, "for_s": clear_for_s}
         lanes.append(lane)

@@ -38,7 +38,7 @@ def storm_of_short_processes(t):
     assert true > 2.0, "the storm burned next to nothing"
     assert abs(gap) <= TOLERANCE, f"{gap * 100:+.3f} %"
     m = daemon.metrics()
-    assert m.get("runaway_short_lived_cpu_seconds_total") > 0.9 * true
+    assert m.get("runaway_short_lived_cpu_seconds_total") > 0.5 * true
     assert m.sum("runaway_events_lost_total") == 0, "events were lost"
 
 

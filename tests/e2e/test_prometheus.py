@@ -77,10 +77,10 @@ def alert_fires_and_resolves(t):
     assert not prometheus.alerts(), prometheus.alerts()
     browser = Browser(t)
     browser.kill_smoke()
+    wait_for(lambda: daemon.findings(browser.pid, BROWSER_LANE), 20, "a finding")
     alert = wait_for(lambda: prometheus.alerts("firing"), 40, f"{ALERT} fires")[0]
     assert alert["labels"]["lane"] == BROWSER_LANE, alert
     assert alert["annotations"].get("summary"), alert
-    assert daemon.findings(browser.pid, BROWSER_LANE)
     # The other rules are quiet: the monitor is there, fresh and complete.
     firing = {a["labels"]["alertname"] for a in prometheus.api("alerts")["alerts"]
               if a["state"] == "firing"}
