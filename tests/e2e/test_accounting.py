@@ -105,6 +105,27 @@ def nothing_stays_behind(t):
 
 
 @test
+def started_in_the_middle_of_a_storm(t):
+    """Forks, exits and orphans while programs are attached and the first snapshot is taken."""
+    maker = OrphanMaker(t)
+    orphans = [maker.make()[1] for _ in range(50)]
+    noise = t.spawn([t.helper("forkstorm"), "40000", "0", "20"], stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL)
+    daemon = t.daemon(start=False).spawn()
+    while b"watching" not in daemon.log():
+        assert daemon.running()
+        if len(orphans) < 600:
+            orphans.append(maker.make()[1])
+    orphans += [maker.make()[1] for _ in range(50)]
+    assert noise.poll() is None, "the storm was over too early to mean anything"
+    wait_for(lambda: {o["pid"] for o in daemon.api("orphans")} >= set(orphans), 3,
+             "every orphan made before, during and after the start")
+    print(f"  # {len(orphans)} orphans, {len(orphans) - 100} of them during the start")
+    assert noise.wait(60) == 0
+    wait_for(lambda: agrees(daemon), 5, "the model agrees with /proc")
+
+
+@test
 def overflow_is_counted_and_healed(t):
     """The daemon stands still while more comes than the rings hold."""
     daemon = t.daemon()

@@ -50,5 +50,40 @@ def storm_that_execs(t):
     assert abs(gap) <= TOLERANCE, f"{gap * 100:+.3f} %"
 
 
+@test
+def bounded_series_never_go_back(t):
+    """More cgroups than series come, burn and go, and no series loses what it had."""
+    t.need_cgroup()
+    daemon = t.daemon({"limits": {"metric_series": 3}, "sample_interval_ms": 200})
+    last = {}
+
+    def scrape():
+        now = {lab["cgroup"]: v
+               for lab, v in daemon.metrics().series("runaway_cgroup_cpu_seconds_total")}
+        # The root and _other stand beside the three.
+        assert {"_other", "/"} <= set(now) and len(now) <= 5, now
+        for name, value in now.items():
+            assert value >= last.get(name, 0), f"{name} went from {last[name]} to {value}"
+        last.update(now)
+        return now
+
+    start = scrape()["/"]
+    burned = 0.0
+    for i in range(8):
+        cgroup = t.cgroup.child(f"short{i}")
+        p = t.spawn([t.helper("forkstorm"), "200", "500", "1000"], cgroup=cgroup,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while p.poll() is None:
+            scrape()
+        daemon.wait_ticks(1)
+        burned += cgroup.cpu_usec() / 1e6
+        assert cgroup.remove()
+        scrape()
+    daemon.wait_ticks(2)
+    gained = scrape()["/"] - start
+    print(f"  # burned {burned:.3f} s in cgroups that are gone, the root gained {gained:.3f} s")
+    assert gained >= 0.98 * burned
+
+
 if __name__ == "__main__":
     main()

@@ -124,5 +124,40 @@ def hostile_names(t):
     Metrics(daemon.http("/metrics").body)
 
 
+BURN = "#!/bin/sh\nwhile :; do :; done\n"
+LEAVE = "#!/bin/sh\n{dir}/burn.sh {args} &\necho $! > {dir}/burn.pid\nkill -9 $$\n"
+SECRETS = ("s3cr3t-one", "s3cr3t-two", "s3cr3t-three", "s3cr3t-four")
+
+
+@test
+def secrets_in_arguments_are_shown_to_nobody(t):
+    lane = {**LANE, "lane_id": "e2e_secrets", "match": {"comm_any": ["burn.sh"]}}
+    daemon = t.daemon({"lanes": [lane]})
+    t.write("burn.sh", BURN, 0o755)
+    args = (f"--token={SECRETS[0]} --password {SECRETS[1]} https://me:{SECRETS[2]}@example.org/ "
+            f"API_KEY={SECRETS[3]} --keep=this")
+    leave = t.write("leave.sh", LEAVE.format(dir=t.tmp, args=args), 0o755)
+    assert t.spawn([leave], stdin=subprocess.DEVNULL).wait(10) == -signal.SIGKILL
+    with open(t.path("burn.pid"), encoding="ascii") as f:
+        pid = int(f.read())
+    finding = wait_for(lambda: daemon.findings(pid), 10, "a finding")[0]
+    assert "--keep=this" in daemon.orphan(pid)["args"], daemon.orphan(pid)["args"]
+    incident = finding["incident_id"]
+    said = [daemon.http("/api/v1/" + x).body for x in ("orphans", "findings", "incidents")]
+    said += [daemon.http(x).body for x in ("/metrics", "/", f"/api/v1/incidents/{incident}")]
+    said += [daemon.ctl_run(*x).stdout for x in (
+        ("proc", "show", str(pid)), ("proc", "tree", str(pid)), ("proc", "orphans"),
+        ("incident", "packet", incident), ("-o", "json", "incident", "readback", incident))]
+    said.append(daemon.log())
+    assert daemon.stop() == 0
+    for folder, _, files in os.walk(daemon.state_dir):
+        for name in files:
+            with open(os.path.join(folder, name), "rb") as f:
+                said.append(f.read())
+    for text in said:
+        for secret in SECRETS:
+            assert secret.encode() not in text, f"{secret} in {text[:300]!r}"
+
+
 if __name__ == "__main__":
     main()

@@ -4,6 +4,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import time
@@ -239,6 +240,33 @@ def client_exit_statuses(t):
     daemon.stop()
     r = daemon.ctl_run("-o", "json", "status")
     assert r.returncode == 1 and json.loads(r.stdout)["error"]["message"], r
+
+
+@test
+def client_of_a_daemon_that_stands_still(t):
+    """A person who waits is told so, and gets the answer when there is one."""
+    daemon = t.daemon()
+    daemon.proc.send_signal(signal.SIGSTOP)
+    master, slave = pty.openpty()
+    t.defer(os.close, master)
+    p = t.spawn([t.runawayctl, "--socket", os.path.join(daemon.runtime_dir, "control.sock"),
+                 "status"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=slave)
+    os.close(slave)
+    os.set_blocking(master, False)
+    said = b""
+
+    def told():
+        nonlocal said
+        try:
+            said += os.read(master, 4096)
+        except BlockingIOError:
+            pass
+        return b"waiting" in said
+
+    wait_for(told, 10, "the client says that it waits")
+    daemon.proc.send_signal(signal.SIGCONT)
+    out, _ = p.communicate(timeout=10)
+    assert p.returncode == 0 and b"up for" in out, (p.returncode, out)
 
 
 @test

@@ -3,10 +3,12 @@
 """The daemon that serves and scans can do nothing: no root, no capability, no signal."""
 
 import os
+import shutil
 import stat
+import subprocess
 
 import procfs
-from harness import main, test, wait_for
+from harness import CLEAN_ENV, main, test, wait_for
 from scenes import OrphanMaker
 
 
@@ -61,6 +63,20 @@ def files_are_not_for_everybody(t):
         for name in files:
             mode = os.stat(os.path.join(folder, name)).st_mode
             assert not mode & (stat.S_IWGRP | stat.S_IWOTH | stat.S_IROTH), f"{name}: {mode:o}"
+
+
+@test
+def without_root_it_says_what_is_missing(t):
+    folder = t.path("nobody")
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    program = shutil.copy(t.runawayd, folder)
+    r = subprocess.run([program, "--state-dir", f"{folder}/state", "--runtime-dir",
+                        f"{folder}/run", "--web.listen-address", "127.0.0.1:0"],
+                       user=65534, group=65534, extra_groups=[], env=CLEAN_ENV, timeout=20,
+                       stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert r.returncode == 3, r
+    assert b"CAP_BPF" in r.stderr or b"root" in r.stderr, r.stderr
 
 
 if __name__ == "__main__":
