@@ -66,3 +66,7 @@ def status(pid, task=None):
 def host_forks():
     with open("/proc/stat", encoding="ascii") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("processes "))
+
+
+def rss_bytes(pid):
+    return int(status(pid)["VmRSS"].split()[0]) * 1024

@@ -95,11 +95,17 @@ def forks_agree_with_the_kernel(t):
 def nothing_stays_behind(t):
     """Fifty thousand processes came and went: no entry of them is left."""
     daemon = t.daemon()
-    storm(t, FORKS, "0", "5")
+    storm(t, FORKS // 2, "0", "5")
+    daemon.wait_ticks(2)
+    resident = procfs.rss_bytes(daemon.pid)
+    storm(t, FORKS // 2, "0", "5")
     wait_for(lambda: daemon.metrics().get("runaway_map_entries", map="procs")
              <= len(procfs.all_stats()) + 50, 10, "the map holds what there is")
     wait_for(lambda: agrees(daemon), 5, "the model agrees with /proc")
     assert daemon.api("status")["remembered"] <= 2000, daemon.api("status")["remembered"]
+    grown = procfs.rss_bytes(daemon.pid) - resident
+    print(f"  # resident {resident >> 10} KiB after the first half, {grown >> 10:+d} KiB after all")
+    assert grown < 4 << 20, "memory grows with the number of processes that ever lived"
     for name, _ in daemon.metrics().series("runaway_map_errors_total"):
         assert daemon.metrics().get("runaway_map_errors_total", **name) == 0, name
 

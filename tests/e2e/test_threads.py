@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Threads, leaders and subreapers: who is an orphan, and who only looks like one."""
 
+import glob
 import os
 import subprocess
 
@@ -43,6 +44,9 @@ def every_orphan_of_an_exit_group(t):
     assert maker.wait(10) == 0
     wait_for(lambda: not [o for o in daemon.api("orphans") if o["comm"] == "thread_orphans"], 5,
              "all of them gone again")
+    threads = len(glob.glob("/proc/[0-9]*/task/[0-9]*"))
+    wait_for(lambda: daemon.metrics().get("runaway_map_entries", map="threads") <= threads + 50, 5,
+             "no entry of a thread that ended")
 
 
 @test

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A host with so many tasks that most scans look at the busy ones only."""
+
+import json
+import signal
+import subprocess
+
+from harness import main, test, wait_for
+from scenes import OrphanMaker
+
+CROWD = 6000
+FULL_PASS_S = 5
+LANE = {
+    "lane_id": "e2e_many", "alertname": "HostE2eMany", "severity": "P3",
+    "classification": "host_resource_runaway_process",
+    "action_policy": "capacity_triage_no_process_remediation", "subject": "orphan_tree",
+    "match": {"comm_any": ["orphan_maker"]},
+    "trigger": {"cpu_cores_min": 0.2, "age_s_min": 0, "for_s": 2},
+    "clear": {"cpu_cores_max": 0.05, "for_s": 2},
+}
+
+
+@test
+def a_crowd_that_sleeps(t):
+    cgroup = t.need_cgroup()
+    crowd = t.spawn([t.helper("crowd"), str(CROWD)], stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE)
+    assert crowd.stdout.readline() == b"ready\n"
+    daemon = t.daemon({"lanes": [LANE]})
+    status = daemon.api("status")
+    assert status["processes"] > CROWD, status["processes"]
+    assert status["scan"]["tasks"] > CROWD, status["scan"]
+
+    # One that was cold for longer than the memory of the scans, then burns.
+    sleeper = OrphanMaker(t, 900).make()[1]
+    wait_for(lambda: daemon.orphan(sleeper), 2, "an orphan among many is seen at once")
+    t.signal(sleeper, signal.SIGSTOP)
+    daemon.wait_ticks(3 * FULL_PASS_S)
+    wait_for(lambda: not daemon.findings(sleeper), 10, "what sleeps is no finding")
+    t.signal(sleeper, signal.SIGCONT)
+    wait_for(lambda: daemon.findings(sleeper), FULL_PASS_S + 2 + 3, "it is found when it wakes")
+
+    # What short processes and a thread-less burner use is counted as exactly as ever.
+    part = cgroup.child("part")
+    for argv in ([t.helper("forkstorm"), "3000", "100", "300"],
+                 ["timeout", "4", t.helper("spin"), "500"]):
+        t.spawn(argv, cgroup=part, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL).wait(60)
+    true = part.cpu_usec() / 1e6
+    seen = wait_for(lambda: settled(daemon, part, true), FULL_PASS_S + 5,
+                    f"the cgroup's CPU agrees with cpu.stat ({true:.3f} s)")
+    print(f"  # cpu.stat {true:.3f} s, seen {seen:.3f} s")
+
+    # They all go at once; nobody is left in the model.
+    crowd.stdin.close()
+    assert crowd.wait(20) == 0
+    wait_for(lambda: daemon.api("status")["processes"] < 1000, FULL_PASS_S + 5, "the crowd is gone")
+    assert daemon.metrics().sum("runaway_events_lost_total") == 0
+    assert daemon.running() and json.loads(daemon.ctl_run("-o", "json", "status").stdout)["up"]
+
+
+def settled(daemon, cgroup, true):
+    seen = daemon.metrics().get("runaway_cgroup_cpu_seconds_total", cgroup=cgroup.label) or 0
+    return abs(seen - true) <= 0.005 * true and seen
+
+
+if __name__ == "__main__":
+    main()
