@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a fork and an exec cost with an agent at work, against the same without."""
+
+import contextlib
+import subprocess
+import time
+
+import figures
+import host
+from agents import Nothing, NodeExporter, ProcessExporter, Runawayd, Snoops, WebAgent, comparison
+from figures import fmt
+from report import Result
+from scan import program_costs
+from session import Scraper
+
+ADDED_US_MAX = 4.0
+ADDED_SHARE_MAX = 0.05
+SPREAD_MAX = 0.10
+# They hook nothing; a third of the rounds shows that.
+EVERY = {NodeExporter: 3, ProcessExporter: 3}
+WHAT = ("fork + exit", "spawn + exec + exit")
+
+
+class Control(Nothing):
+    """No agent either: what differs from `none` is noise."""
+
+    name = "none, a second time"
+
+
+class Maker:
+    """bench_fx: one process after the other, on the load's CPU."""
+
+    def __init__(self, s):
+        self.s = s
+        self.count, self.chunks = s.pick(1000, 300), s.pick(5, 3)
+        argv = [s.helper("bench_fx"), str(self.count), str(self.chunks), s.helper("bench_true")]
+        self.proc = s.spawn(argv, host.LOAD_CPU, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def visit(self):
+        """(µs a fork, µs an exec): medians of the chunks."""
+        self.proc.stdin.write(b"\n")
+        self.proc.stdin.flush()
+        ns = [int(x) for x in self.proc.stdout.readline().split()]
+        if len(ns) != 2 * self.chunks:
+            raise RuntimeError("bench_fx failed")
+        return figures.median(ns[0::2]) / 1e3, figures.median(ns[1::2]) / 1e3
+
+    @property
+    def processes(self):
+        """Made in a visit, warm-up included."""
+        return 2 * (self.count * self.chunks + 200)
+
+
+def visit(s, maker, kind):
+    """(µs a fork, µs an exec, CPU µs of the agent per process)"""
+    time.sleep(s.pick(0.3, 0.1))  # the one before: its programs and maps go after a grace period
+    with contextlib.ExitStack() as stack:
+        agent = stack.enter_context(kind(s))
+        if isinstance(agent, WebAgent):
+            stack.enter_context(Scraper(agent))
+        time.sleep(s.pick(0.5, 0.1))
+        cpu = agent.cpu_ns()
+        fork, exec_ = maker.visit()
+        agent_us = (agent.cpu_ns() - cpu) / 1e3 / maker.processes
+    return fork, exec_, agent_us
+
+
+def measure(s, kinds):
+    """{kind: {round: (fork, exec, agent)}}, the first round discarded"""
+    maker = Maker(s)
+    found = {kind: {} for kind in kinds}
+    for n in range(1 + s.pick(16, 3)):
+        s.say(f"forks: round {n}" + (" (discarded)" if n == 0 else ""))
+        now = [k for k in kinds if n % EVERY.get(k, 1) == 0]
+        for kind in s.rng.sample(now, len(now)):
+            got = visit(s, maker, kind)
+            if n:
+                found[kind][n] = got
+    s.end(maker.proc)
+    return found
+
+
+def _added(found, kind, column):
+    """Differences to `none` of the same round, in µs."""
+    return [got[column] - found[Nothing][n][column] for n, got in found[kind].items()]
+
+
+def _ratios(found, kind, column):
+    return [got[column] / found[Nothing][n][column] for n, got in found[kind].items()]
+
+
+def _table(result, found, column):
+    base = [r[column] for r in found[Nothing].values()]
+    rows = [("none", f"{fmt(figures.median(base))} µs", fmt(min(base)), "", "", "")]
+    for kind, rounds in found.items():
+        if kind is Nothing:
+            continue
+        values = [r[column] for r in rounds.values()]
+        agent = fmt(figures.median([r[2] for r in rounds.values()]))
+        rows.append((kind.name, f"{fmt(figures.median(values))} µs", fmt(min(values)),
+                     figures.with_interval(_added(found, kind, column)) + " µs",
+                     figures.with_interval(_ratios(found, kind, column), 4),
+                     agent if kind is not Control else ""))
+    result.table((WHAT[column], "median", "least", "added, paired [95 %]",
+                  "ratio, paired [95 %]", "agent's CPU µs a process"), rows)
+
+
+def _budget(result, found, column):
+    added = figures.median(_added(found, Runawayd, column))
+    share = figures.median(_ratios(found, Runawayd, column)) - 1
+    result.budget(f"{WHAT[column]} with the sensor on", "≤ 4 µs and ≤ 5 % slower",
+                  f"{added:+.2f} µs, {share * 100:+.1f} %",
+                  added <= ADDED_US_MAX and share <= ADDED_SHARE_MAX)
+
+
+def _check_spread(result, found):
+    for column in (0, 1):
+        base = [r[column] for r in found[Nothing].values()]
+        spread = figures.spread(base)
+        result.notes.append(f"Spread of `none`, {WHAT[column]}: {spread * 100:.1f} % "
+                            "(90th less 10th percentile, by the median).")
+        if spread > SPREAD_MAX:
+            result.refused.append(f"`none` itself spreads by {spread * 100:.0f} % "
+                                  f"({WHAT[column]})")
+
+
+def _program_table(s, result):
+    with Runawayd(s) as agent:
+        maker = Maker(s)
+        costs = program_costs(agent, maker.visit)
+        s.end(maker.proc)
+    rows = [(f"`{name}`", f"{runs:,}", fmt(ns / runs))
+            for name, (ns, runs) in sorted(costs.items()) if runs > 100]
+    result.table(("program", "runs", "ns a run"), rows)
+    result.notes.append("Run times of the programs are from a pass of their own with "
+                        "`bpf_stats_enabled=1`; about 20 ns of each are the statistics' own.")
+
+
+def run(s):
+    result = Result()
+    kinds, absent = comparison(s, Nothing, Control, Runawayd, Snoops, NodeExporter,
+                               ProcessExporter)
+    found = measure(s, kinds)
+    for column in (0, 1):
+        _budget(result, found, column)
+        _table(result, found, column)
+    _program_table(s, result)
+    _check_spread(result, found)
+    result.notes.append(
+        f"A round visits all in random order; a visit is {s.pick(5, 3)} chunks of "
+        f"{s.pick(1000, 300)} forks and as many execs in turn, of a static program of one "
+        "page, all pinned to one CPU, its median chunk counts. The agent has the other CPU; exporters are scraped "
+        "once a second there, in every third round.")
+    result.notes += absent
+    result.rounds = f"{len(found[Nothing])} rounds and one discarded"
+    return result
