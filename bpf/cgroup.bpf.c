@@ -7,6 +7,8 @@
 
 #include "rw.h"
 
+#define EEXIST 17
+
 /* Key: kernfs id of the cgroup (its inode number). Full: the CPU is counted as unplaced. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -32,18 +34,17 @@ static __always_inline struct rw_cgroup *entry(struct cgroup *cg, __u64 id)
 {
 	struct rw_cgroup *e = bpf_map_lookup_elem(&rw_cgroups, &id);
 	struct rw_cgroup init = {};
-	struct rw_counters *c;
+	long r;
 
 	if (e)
 		return e;
 	init.parent_id = parent_id(cg);
 	init.level = BPF_CORE_READ(cg, level);
 	init.hierarchy_id = BPF_CORE_READ(cg, root, hierarchy_id);
-	if (bpf_map_update_elem(&rw_cgroups, &id, &init, BPF_NOEXIST)) {
-		c = rw_counters_here();
-		if (c)
-			__sync_fetch_and_add(&c->cgroups_full, 1);
-	}
+	r = bpf_map_update_elem(&rw_cgroups, &id, &init, BPF_NOEXIST);
+	/* Two CPUs at once: the other one made it. */
+	if (r != -EEXIST)
+		rw_map_result(r, RW_MAP_CGROUPS);
 	return bpf_map_lookup_elem(&rw_cgroups, &id);
 }
 
@@ -98,7 +99,8 @@ static __always_inline int emit(struct cgroup *cg, const char *path, __u32 op,
 		ev->level = BPF_CORE_READ(cg, level);
 		ev->pad = 0;
 		n = bpf_probe_read_kernel_str(ev->path, sizeof(ev->path), path);
-		ev->path_len = n > 0 ? n : 0;
+		/* A path that fills the buffer was cut: unknown is better than wrong. */
+		ev->path_len = n > 0 && n < (long)sizeof(ev->path) ? n : 0;
 		rw_event_submit(ev, false);
 	}
 	return 0;
@@ -154,6 +156,12 @@ int BPF_PROG(rw_cg_attach, struct cgroup *dst, const char *path, struct task_str
 		return 0;
 	rw_id_of(task, &id);
 	e = rw_proc_get(id.pid, id.start_ns);
+	/* One thread of a threaded cgroup (a virtual CPU): its process stays. */
+	if (!threadgroup && task->pid != task->tgid) {
+		if (e)
+			rw_flush_thread(task, e);
+		return 0;
+	}
 	if (e) {
 		if (threadgroup)
 			rw_flush_process(task, e);

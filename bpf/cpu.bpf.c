@@ -55,7 +55,6 @@ static __always_inline __u64 thread_delta(struct task_struct *t, __u32 tid, __u6
 {
 	__u64 start = BPF_CORE_READ(t, start_boottime), delta;
 	struct rw_thread *th, init = {};
-	struct rw_counters *c;
 
 	*ret_old = false;
 	th = bpf_map_lookup_elem(&rw_threads, &tid);
@@ -69,12 +68,8 @@ static __always_inline __u64 thread_delta(struct task_struct *t, __u32 tid, __u6
 		return 0;
 	init.start_ns = start;
 	init.cpu_ns = now;
-	if (bpf_map_update_elem(&rw_threads, &tid, &init, BPF_ANY)) {
-		c = rw_counters_here();
-		if (c)
-			__sync_fetch_and_add(&c->threads_full, 1);
+	if (rw_map_result(bpf_map_update_elem(&rw_threads, &tid, &init, BPF_ANY), RW_MAP_THREADS))
 		return 0;
-	}
 	*ret_old = start < rw_attached_ns;
 	return now;
 }
@@ -118,13 +113,18 @@ __hidden void rw_flush_process(struct task_struct *t, struct rw_proc *e)
 	}
 }
 
+/*
+ * The old leader is released under the thread's number and with the process's
+ * start time, soon or already: what is counted of it must not count again.
+ */
 __hidden void rw_adopt_thread(struct rw_proc *e, __u32 old_tid)
 {
-	struct rw_thread *th = bpf_map_lookup_elem(&rw_threads, &old_tid);
+	struct rw_thread *th = bpf_map_lookup_elem(&rw_threads, &old_tid), old = {};
 
-	/* The old leader's last moments come in with the process's final figure. */
+	old.start_ns = e->start_ns;
+	old.cpu_ns = e->leader_cpu_ns;
 	e->leader_cpu_ns = th ? th->cpu_ns : 0;
-	bpf_map_delete_elem(&rw_threads, &old_tid);
+	rw_map_result(bpf_map_update_elem(&rw_threads, &old_tid, &old, BPF_ANY), RW_MAP_THREADS);
 }
 
 static __always_inline void write_task(struct task_struct *t, struct rw_proc *e, struct rw_id *id,
@@ -146,6 +146,8 @@ static __always_inline void write_task(struct task_struct *t, struct rw_proc *e,
 	s->rec.ci.start_ns = e ? e->ci_start_ns : 0;
 	s->rec.cgroup_id = rw_task_cgroup_id(t, rw_cgroup_ssid);
 	s->rec.cpu_ns = e ? e->cpu_ns : 0;
+	if (e)
+		e->told_cpu_ns = s->rec.cpu_ns;
 	s->rec.rss_bytes = rw_task_rss(t, rw_page_size);
 	s->rec.exec_id = t->self_exec_id;
 	file = BPF_CORE_READ(t, mm, exe_file);
@@ -221,8 +223,9 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 		/* Who renames itself runs, and whoever ran is written anyway. */
 		if (changed)
 			bpf_probe_read_kernel(e->comm, sizeof(e->comm), t->comm);
-		/* First sight after the fork: pgid and session have settled by now. */
-		if (!e->scans)
+		/* First sight after the fork: pgid and session have settled by now.
+		 * Or threads that ended in between have used CPU. */
+		if (!e->scans || e->cpu_ns != e->told_cpu_ns)
 			changed = true;
 		e->scans++;
 	}
@@ -235,24 +238,29 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 static __always_inline void visit_thread(struct task_struct *t, struct rw_id *id, __u32 tid,
 					 __u64 now)
 {
+	struct rw_proc *e = rw_proc_get(id->pid, id->start_ns);
 	bool old = false;
-	__u64 delta = thread_delta(t, tid, now, &old);
-	struct rw_proc *e;
 	struct rw_cpu *ev;
+	__u64 delta;
 
+	/*
+	 * Once the numbers have wrapped a thread may come before its leader: next
+	 * time. Where there is no room for the process its release tells it all.
+	 */
+	if (!e)
+		return;
+	delta = thread_delta(t, tid, now, &old);
 	if (!delta)
 		return;
 	if (!old)
 		rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), delta);
-	e = rw_proc_get(id->pid, id->start_ns);
-	if (!e)
-		return;
 	__sync_fetch_and_add(&e->cpu_ns, delta);
 	ev = rw_sample_reserve(sizeof(*ev), RW_CPU);
 	if (!ev)
 		return;
 	ev->id = *id;
 	ev->cpu_ns = e->cpu_ns;
+	e->told_cpu_ns = ev->cpu_ns;
 	ev->tid = tid;
 	ev->pad = 0;
 	rw_sample_submit(ev);
@@ -360,12 +368,11 @@ static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 
 	struct rw_id id;
 
 	if (th) {
-		/* Another thread of that tid (an exec swapped them): the process's
-		 * final figure settles it. */
-		if (th->start_ns == start)
-			delta = now > th->cpu_ns ? now - th->cpu_ns : 0;
-		else
-			delta = 0;
+		/* Somebody else's entry by now: an exec made that thread the leader and
+		 * is about to look for it, or the number was given away again. */
+		if (th->start_ns != start)
+			return;
+		delta = now > th->cpu_ns ? now - th->cpu_ns : 0;
 		bpf_map_delete_elem(&rw_threads, &tid);
 	} else if (start < rw_attached_ns) {
 		delta = 0;
@@ -379,29 +386,36 @@ static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 
 		__sync_fetch_and_add(&e->cpu_ns, delta);
 }
 
+/*
+ * Each task is charged with its own ledger, once. The sum in `signal` is not
+ * used for that: RCU callbacks of two CPUs have no order, and a thread that
+ * releases itself still runs for a moment after it was added there. For the
+ * process it is the floor: threads freed after the leader are in it.
+ */
 static __always_inline void free_leader(struct task_struct *p)
 {
-	__u64 final = p->signal->sum_sched_runtime, rest = 0;
+	__u64 own = p->se.sum_exec_runtime, final = own;
 	struct rw_counters *c = rw_counters_here();
+	bool seen = false;
 	struct rw_free *ev;
 	struct rw_proc *e;
 	struct rw_id id;
-	bool seen = true;
 
 	id.pid = p->tgid;
 	id.start_ns = p->start_boottime;
 	id.pad = 0;
 	e = rw_proc_get(id.pid, id.start_ns);
 	if (e) {
-		rest = final > e->cpu_ns ? final - e->cpu_ns : 0;
-		if (final < e->cpu_ns)
-			final = e->cpu_ns;
+		own = leader_delta(e, own);
+		final = e->cpu_ns + own;
 		seen = e->scans > 0;
-	} else if (id.start_ns >= rw_attached_ns) {
-		rest = final;
-		seen = false;
+	} else if (id.start_ns < rw_attached_ns) {
+		own = 0;
+		seen = true;
 	}
-	rw_cgroup_charge(rw_task_cgroup(p, rw_cgroup_ssid), rest);
+	if (final < p->signal->sum_sched_runtime)
+		final = p->signal->sum_sched_runtime;
+	rw_cgroup_charge(rw_task_cgroup(p, rw_cgroup_ssid), own);
 	if (!seen && c)
 		__sync_fetch_and_add(&c->short_lived_ns, final);
 	ev = rw_sample_reserve(sizeof(*ev), RW_FREE);

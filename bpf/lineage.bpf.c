@@ -60,14 +60,8 @@ __hidden struct rw_proc *rw_proc_get(__u32 tgid, __u64 start_ns)
 
 __hidden struct rw_proc *rw_proc_put(__u32 tgid, struct rw_proc *init)
 {
-	struct rw_counters *c;
-
-	if (bpf_map_update_elem(&rw_procs, &tgid, init, BPF_ANY)) {
-		c = rw_counters_here();
-		if (c)
-			__sync_fetch_and_add(&c->procs_full, 1);
+	if (rw_map_result(bpf_map_update_elem(&rw_procs, &tgid, init, BPF_ANY), RW_MAP_PROCS))
 		return NULL;
-	}
 	return bpf_map_lookup_elem(&rw_procs, &tgid);
 }
 
@@ -264,8 +258,12 @@ __noinline int rw_env_chunk(__u64 pos, __u32 left)
 		n = room;
 	/* Asked again where the compiler cannot see that it knows. */
 	barrier_var(n);
-	if (n > room || bpf_probe_read_user(s->env, n, (void *)pos))
+	if (n > room)
 		return 0;
+	if (bpf_probe_read_user(s->env, n, (void *)pos)) {
+		rw_count_fault();
+		return 0;
+	}
 	barrier_var(n);
 	if (n > room)
 		return 0;
@@ -355,6 +353,7 @@ int BPF_PROG(rw_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm 
 	if (bpf_probe_read_user(s->data + path, args, (void *)start)) {
 		args = 0;
 		s->rec.flags |= RW_TF_ARGS_FAULT;
+		rw_count_fault();
 	}
 	read_markers(s, mm->env_start, mm->env_end);
 	markers = s->markers & (2 * RW_MARKERS_MAX - 1);
@@ -463,7 +462,7 @@ int BPF_PROG(rw_reparent, struct task_struct *child, struct task_struct *father)
 	struct rw_proc *e;
 
 	/* Dead children are handed on too, to be reaped: no orphans. */
-	if (!father || child->exit_state)
+	if (!father || (child->exit_state && !child->signal->live.counter))
 		return 0;
 	ev = rw_event_reserve(sizeof(*ev), RW_REPARENT);
 	if (!ev)

@@ -48,6 +48,14 @@ static __always_inline void fill(struct rw_hdr *h, __u32 len, __u32 type, __u64 
 	h->time_ns = bpf_ktime_get_boot_ns();
 }
 
+__hidden void rw_count_fault(void)
+{
+	struct rw_counters *c = rw_counters_here();
+
+	if (c)
+		__sync_fetch_and_add(&c->read_faults, 1);
+}
+
 static __always_inline __u64 wake_flags(void *ring, __u64 threshold, bool wake)
 {
 	if (wake || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= threshold)
@@ -126,4 +134,26 @@ __hidden int rw_sample_output(void *rec, __u32 len, __u32 type)
 			       wake_flags(&rw_samples, rw_samples_wake, false)))
 		__sync_fetch_and_add(&c->dropped[type], 1);
 	return 0;
+}
+
+#define E2BIG  7
+#define ENOMEM 12
+
+__hidden long rw_map_result(long r, enum rw_map map)
+{
+	struct rw_counters *c = rw_counters_here();
+	__u64 *n;
+
+	if (!r || !c)
+		return r;
+	n = &c->map_errors;
+	if (r == -E2BIG || r == -ENOMEM) {
+		n = &c->procs_full;
+		if (map == RW_MAP_THREADS)
+			n = &c->threads_full;
+		else if (map == RW_MAP_CGROUPS)
+			n = &c->cgroups_full;
+	}
+	__sync_fetch_and_add(n, 1);
+	return r;
 }

@@ -35,6 +35,14 @@ __hidden void rw_sample_submit(void *rec);
 __hidden int rw_event_output(void *rec, __u32 len, __u32 type);
 __hidden int rw_sample_output(void *rec, __u32 len, __u32 type);
 
+/* Memory that could not be read: what it holds is unknown, and counted as such. */
+__hidden void rw_count_fault(void);
+
+enum rw_map { RW_MAP_PROCS, RW_MAP_THREADS, RW_MAP_CGROUPS };
+
+/* Counts a refused update: as full, or as an error (a lock that was busy). Returns r. */
+__hidden long rw_map_result(long r, enum rw_map map);
+
 /* ---- cgroup.bpf.c ---- */
 
 /* Adds CPU to the cgroup's own account; makes its entry when it has none. */

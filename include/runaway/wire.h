@@ -340,6 +340,7 @@ struct rw_counters {
 struct rw_proc {
 	__u64 start_ns;
 	__u64 cpu_ns;	     /* charged so far */
+	__u64 told_cpu_ns;   /* of which user space was told */
 	__u64 leader_cpu_ns; /* last sum_exec_runtime seen of the leader */
 	__u64 cgroup_id;
 	__u64 ci_start_ns; /* CI markers: whose exec carried them */
@@ -407,7 +408,7 @@ static_assert(sizeof(struct rw_cgroup_ev) == 72 + RW_PATH_MAX, "rw_cgroup_ev");
 static_assert(sizeof(struct rw_task) == 160, "rw_task");
 static_assert(sizeof(struct rw_cpu) == 56, "rw_cpu");
 static_assert(sizeof(struct rw_free) == 80, "rw_free");
-static_assert(sizeof(struct rw_proc) == 80, "rw_proc");
+static_assert(sizeof(struct rw_proc) == 88, "rw_proc");
 #endif
 
 #endif

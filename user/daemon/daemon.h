@@ -47,7 +47,8 @@ struct daemon {
 	uint64_t last_resync_ns, last_textfile_ns, last_summary_ns, last_flush_ns;
 	uint64_t lost_seen; /* sum of losses at the last tick */
 	bool stop;
-	int error; /* why the loop ended, 0: asked to */
+	bool recording_failed; /* said once */
+	int error;	       /* why the loop ended, 0: asked to */
 };
 
 /* setup.c: 0 or a negative errno (already logged); *ret_exit is the exit code then. */

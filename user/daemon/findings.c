@@ -87,14 +87,16 @@ static void adopt(void *ctx, const struct incident *i)
 	struct daemon *d = ctx;
 	struct runaway_subject s = { .kind = i->subject_kind, .id = i->root };
 	const struct rw_meta *meta = runaway_model_meta(d->model);
+	const char *colon;
 	uint64_t since;
 	int r;
 
 	if (i->status >= INCIDENT_RESOLVED || !meta || strcmp(i->boot_id, meta->boot_id) != 0)
 		return;
 	snprintf(s.key, sizeof(s.key), "%s", i->subject_key);
-	if (i->subject_kind == RUNAWAY_SUBJECT_CGROUP)
-		s.cgroup_id = strtoull(strchrnul(i->subject_key, ':') + 1, NULL, 10);
+	colon = strchr(i->subject_key, ':');
+	if (i->subject_kind == RUNAWAY_SUBJECT_CGROUP && colon)
+		s.cgroup_id = strtoull(colon + 1, NULL, 10);
 	since = i->opened_realtime_ns - MIN(i->opened_realtime_ns, meta->realtime_offset_ns);
 	r = runaway_engine_adopt(d->engine, i->lane_id, &s, since, i->incident_id);
 	if (r == -ENOENT)

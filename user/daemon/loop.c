@@ -146,6 +146,19 @@ static void write_textfile(struct daemon *d, uint64_t now)
 		d->runtime.textfile_last_write_realtime_ns = runaway_real_ns();
 }
 
+static void flush_recording(struct daemon *d, uint64_t now)
+{
+	int r;
+
+	if (!d->recorder || now - d->last_flush_ns < FLUSH_NS)
+		return;
+	d->last_flush_ns = now;
+	r = runaway_recorder_flush(d->recorder);
+	if (r < 0 && !d->recording_failed)
+		log_error_errno(r, "the recording ends here: cannot write %s", d->opt->record);
+	d->recording_failed = r < 0;
+}
+
 static void summary(struct daemon *d, uint64_t now)
 {
 	const struct runaway_host_state *h = runaway_model_host(d->model);
@@ -202,10 +215,7 @@ static void tick(struct daemon *d)
 	daemon_judge_reload(d, r == 0);
 	write_textfile(d, now);
 	summary(d, now);
-	if (d->recorder && now - d->last_flush_ns >= FLUSH_NS) {
-		d->last_flush_ns = now;
-		runaway_recorder_flush(d->recorder);
-	}
+	flush_recording(d, now);
 	/* Only a scan that worked keeps the service manager's watchdog quiet. */
 	if (r == 0)
 		notify_send("WATCHDOG=1");

@@ -8,10 +8,11 @@
 
 #include "base/log.h"
 
-#define RUNAWAY_DEFAULT_CONFIG	"/etc/runawayd/runawayd.json"
-#define RUNAWAY_DEFAULT_STATE	"/var/lib/runawayd"
-#define RUNAWAY_DEFAULT_RUNTIME "/run/runawayd"
-#define RUNAWAY_DEFAULT_PIN	"/sys/fs/bpf/runawayd"
+#define RUNAWAY_DEFAULT_CONFIG_DIR "/etc/runawayd"
+#define RUNAWAY_DEFAULT_CONFIG	   "/etc/runawayd/runawayd.json"
+#define RUNAWAY_DEFAULT_STATE	   "/var/lib/runawayd"
+#define RUNAWAY_DEFAULT_RUNTIME	   "/run/runawayd"
+#define RUNAWAY_DEFAULT_PIN	   "/sys/fs/bpf/runawayd"
 
 /* Exit codes, the same in every program: docs/cli.md. */
 enum runaway_exit {

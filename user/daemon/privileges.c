@@ -19,7 +19,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 
-#define NOBODY 65534
+#define NOBODY	  65534
+#define ACL_XATTR "system.posix_acl_access"
 
 int privileges_user(const char *name, struct run_user *ret)
 {
@@ -59,6 +60,9 @@ int privileges_own_folder(const char *path, mode_t mode, const struct run_user *
 
 		if ((!folder && !file) || (e->fts_statp->st_uid == user->uid))
 			continue;
+		/* A second name for somebody else's file is not ours to give away. */
+		if (file && e->fts_statp->st_nlink > 1)
+			continue;
 		if (fchownat(AT_FDCWD, e->fts_accpath, user->uid, user->gid, AT_SYMLINK_NOFOLLOW) <
 		    0)
 			r = -errno;
@@ -78,6 +82,26 @@ static bool may_write(const struct stat *st, const struct run_user *user)
 	return (st->st_mode & wx) == wx;
 }
 
+/* Does an access control list that is there already let the user in? */
+static bool listed_already(const char *folder, const struct run_user *user)
+{
+	const struct posix_acl_xattr_entry *e;
+	char buf[sizeof(struct posix_acl_xattr_header) + 64 * sizeof(*e)];
+	ssize_t n = getxattr(folder, ACL_XATTR, buf, sizeof(buf));
+	uint16_t perm = 0, mask = ACL_READ | ACL_WRITE | ACL_EXECUTE;
+	size_t off;
+
+	for (off = sizeof(struct posix_acl_xattr_header); n > 0 && off + sizeof(*e) <= (size_t)n;
+	     off += sizeof(*e)) {
+		e = (const void *)(buf + off);
+		if (le16toh(e->e_tag) == ACL_USER && le32toh(e->e_id) == user->uid)
+			perm = le16toh(e->e_perm);
+		else if (le16toh(e->e_tag) == ACL_MASK)
+			mask = le16toh(e->e_perm);
+	}
+	return (perm & mask & (ACL_WRITE | ACL_EXECUTE)) == (ACL_WRITE | ACL_EXECUTE);
+}
+
 int privileges_allow_writing(const char *folder, const struct run_user *user)
 {
 	struct {
@@ -92,8 +116,8 @@ int privileges_allow_writing(const char *folder, const struct run_user *user)
 	if (may_write(&st, user) || geteuid() != 0)
 		return 0;
 	/* A list that is there already is somebody's decision: not ours to rewrite. */
-	if (getxattr(folder, "system.posix_acl_access", NULL, 0) > 0)
-		return -EEXIST;
+	if (getxattr(folder, ACL_XATTR, NULL, 0) > 0)
+		return listed_already(folder, user) ? 0 : -EEXIST;
 	const struct {
 		uint16_t tag, perm;
 		uint32_t id;
@@ -110,7 +134,7 @@ int privileges_allow_writing(const char *folder, const struct run_user *user)
 			.e_perm = htole16(want[i].perm),
 			.e_id = htole32(want[i].id),
 		};
-	if (setxattr(folder, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0)
+	if (setxattr(folder, ACL_XATTR, &acl, sizeof(acl), 0) < 0)
 		return -errno;
 	return 0;
 }

@@ -26,26 +26,35 @@ void daemon_override(const struct options *opt, struct config *c)
 	}
 }
 
+/* No file was named and none is there. */
+static int use_defaults(struct daemon *d, struct config *ret)
+{
+	int r = config_defaults(ret);
+
+	if (r == 0)
+		daemon_override(d->opt, ret);
+	return r;
+}
+
 int daemon_load_config(struct daemon *d, struct config *ret, char **ret_error)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	struct config c;
 	int r;
 
-	if (!d->config_name) {
-		r = config_defaults(&c);
-	} else {
-		r = runaway_read_file(d->config_dir_fd, d->config_name, RUNAWAY_CONFIG_MAX_BYTES,
-				      &b);
-		if (r < 0) {
-			if (asprintf(ret_error, "%s: cannot be read by uid %u: %s",
-				     d->runtime.config_path, geteuid(), runaway_strerror(r)) < 0)
-				*ret_error = NULL;
-			return r;
-		}
-		r = config_parse(d->runtime.config_path, b.data ? b.data : (char[]){ "" }, b.len,
-				 &c, ret_error);
+	if (!d->config_name)
+		return use_defaults(d, ret);
+	r = runaway_read_file(d->config_dir_fd, d->config_name, RUNAWAY_CONFIG_MAX_BYTES, &b);
+	if (r == -ENOENT && !d->opt->config)
+		return use_defaults(d, ret);
+	if (r < 0) {
+		if (asprintf(ret_error, "%s: cannot be read by uid %u: %s", d->runtime.config_path,
+			     geteuid(), runaway_strerror(r)) < 0)
+			*ret_error = NULL;
+		return r;
 	}
+	r = config_parse(d->runtime.config_path, b.data ? b.data : (char[]){ "" }, b.len, &c,
+			 ret_error);
 	if (r < 0)
 		return r;
 	daemon_override(d->opt, &c);

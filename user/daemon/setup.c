@@ -74,7 +74,8 @@ static int setup_config(struct daemon *d)
 	_cleanup_free_ char *error = NULL;
 	int r;
 
-	if (!path && access(RUNAWAY_DEFAULT_CONFIG, F_OK) == 0)
+	/* The default file may be written later, and SIGHUP shall find it then. */
+	if (!path && access(RUNAWAY_DEFAULT_CONFIG_DIR, F_OK) == 0)
 		path = RUNAWAY_DEFAULT_CONFIG;
 	if (path) {
 		d->runtime.config_path = absolute(path);

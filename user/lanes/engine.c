@@ -446,7 +446,7 @@ size_t runaway_engine_open_count(const struct lane_engine *e, const char *lane_i
 	size_t count = 0;
 
 	for (f = e->findings; f; f = f->hh.next)
-		if (!strcmp(f->lane->lane_id, lane_id) &&
+		if ((!lane_id || !strcmp(f->lane->lane_id, lane_id)) &&
 		    (severity == RUNAWAY_SEVERITY_MAX || f->lane->severity == severity))
 			count++;
 	return count;

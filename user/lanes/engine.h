@@ -137,6 +137,7 @@ int runaway_engine_adopt(struct lane_engine *e, const char *lane_id,
 
 /* Open findings, oldest first; go on with ->hh.next (uthash order). */
 struct runaway_finding *runaway_engine_findings(const struct lane_engine *e);
+/* lane_id NULL: of any lane. */
 size_t runaway_engine_open_count(const struct lane_engine *e, const char *lane_id,
 				 enum runaway_severity severity); /* RUNAWAY_SEVERITY_MAX: any */
 /*

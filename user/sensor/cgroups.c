@@ -39,7 +39,7 @@ int sensor_cgroups_detect(const char *root, enum runaway_cgroup_source *ret_sour
 		long magic;
 		enum runaway_cgroup_source source;
 	} layouts[] = {
-		{ ".", CGROUP2_SUPER_MAGIC, RUNAWAY_CGROUPS_V2 },
+		{ "", CGROUP2_SUPER_MAGIC, RUNAWAY_CGROUPS_V2 },
 		{ "unified", CGROUP2_SUPER_MAGIC, RUNAWAY_CGROUPS_HYBRID },
 		{ "cpu,cpuacct", CGROUP_SUPER_MAGIC, RUNAWAY_CGROUPS_V1 },
 		{ "cpuacct", CGROUP_SUPER_MAGIC, RUNAWAY_CGROUPS_V1 },
@@ -47,15 +47,19 @@ int sensor_cgroups_detect(const char *root, enum runaway_cgroup_source *ret_sour
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++) {
-		_cleanup_free_ char *path = runaway_path_join(root, layouts[i].sub);
+		_cleanup_free_ char *path = i == 0 ? strdup(root)
+						   : runaway_path_join(root, layouts[i].sub);
 
 		if (!path)
 			return -ENOMEM;
+		/* Paths in the tree begin with the slash that its root must not end with. */
+		for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+			path[n - 1] = '\0';
 		if (!has_magic(path, layouts[i].magic))
 			continue;
 		*ret_source = layouts[i].source;
-		*ret_tree = i == 0 ? strdup(root) : TAKE_PTR(path);
-		return *ret_tree ? 0 : -ENOMEM;
+		*ret_tree = TAKE_PTR(path);
+		return 0;
 	}
 	*ret_source = RUNAWAY_CGROUPS_NONE;
 	*ret_tree = NULL;

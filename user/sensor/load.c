@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "sensor/sensor_priv.h"
 
@@ -21,23 +22,32 @@ static int to_log(enum libbpf_print_level level, const char *fmt, va_list args)
 	return 0;
 }
 
-static void marker_fill(struct rw_marker_set *set, const char *name)
+static void marker_add(struct rw_marker_set *set, const char *name)
 {
 	struct rw_marker *m = &set->marker[set->count];
 	char with[RW_MARKER_NAME] = { 0 }, mask[RW_MARKER_NAME] = { 0 };
-	uint32_t h;
 	int n = snprintf(with, sizeof(with), "%s=", name);
+	uint32_t h;
 
-	if (n < 2 || (size_t)n >= sizeof(with) || set->count == RW_MARKER_NAMES) {
-		log_warning("CI marker name left out (too long, or too many names): %s", name);
+	/* The filter looks at three bytes: "A=" and a value's first byte would be too many. */
+	if (n < 3 || (size_t)n >= sizeof(with) || set->count == RW_MARKER_NAMES) {
+		log_warning("CI marker name left out (one letter, too long, or too many): %s",
+			    name);
 		return;
 	}
-	memset(mask, 0xff, n);
+	memset(mask, 0xff, (size_t)n);
 	memcpy(m->word, with, sizeof(m->word));
 	memcpy(m->mask, mask, sizeof(m->mask));
 	h = rw_marker_hash(with[0], with[1], with[2]);
 	set->first[h >> 6] |= 1ULL << (h & 63);
 	set->count++;
+}
+
+void sensor_markers_fill(struct rw_marker_set *ret, const char *const *names)
+{
+	memset(ret, 0, sizeof(*ret));
+	for (; names && *names; names++)
+		marker_add(ret, *names);
 }
 
 int sensor_set_markers(struct runaway_sensor *s, const char *const *names)
@@ -47,8 +57,7 @@ int sensor_set_markers(struct runaway_sensor *s, const char *const *names)
 
 	if (!set)
 		return -ENOMEM;
-	for (; names && *names; names++)
-		marker_fill(set, *names);
+	sensor_markers_fill(set, names);
 	return bpf_map__update_elem(s->skel->maps.rw_markers, &zero, sizeof(zero), set,
 				    sizeof(*set), BPF_ANY);
 }
@@ -156,6 +165,8 @@ int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 	r = sensor_set_markers(s, c->marker_names);
 	if (r < 0)
 		return log_error_errno(r, "cannot set the CI marker names");
+	/* CPU used before this moment is nobody's business. */
+	s->skel->bss->rw_attached_ns = runaway_boot_ns();
 	r = rw_bpf__attach(s->skel);
 	if (r < 0)
 		return log_error_errno(r, "cannot attach the BPF programs");

@@ -28,7 +28,7 @@ int sensor_proc_stat(struct runaway_sensor *s, uint32_t pid, struct proc_stat *r
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	unsigned long long utime, stime, start;
-	unsigned int ppid, pgid, sid;
+	unsigned int ppid, pgid, sid, threads;
 	char state;
 	char *p;
 	int r;
@@ -39,10 +39,11 @@ int sensor_proc_stat(struct runaway_sensor *s, uint32_t pid, struct proc_stat *r
 	/* The name may hold anything, parentheses too: fields begin after the last one. */
 	p = b.data ? strrchr(b.data, ')') : NULL;
 	if (!p || sscanf(p + 1,
-			 " %c %u %u %u %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d "
+			 " %c %u %u %u %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %u "
 			 "%*d %llu",
-			 &state, &ppid, &pgid, &sid, &utime, &stime, &start) != 7)
+			 &state, &ppid, &pgid, &sid, &utime, &stime, &threads, &start) != 8)
 		return -EBADMSG;
+	ret->threads = threads;
 	ret->state = state;
 	ret->ppid = ppid;
 	ret->pgid = pgid;
@@ -109,26 +110,36 @@ static void emit_text(struct runaway_sensor *s, struct rw_id id, uint32_t what, 
 	sensor_emit(s, &rec->hdr, RW_PROCFS, sizeof(*rec) + len);
 }
 
+/* The first max bytes of a file that may be longer. 0 or a negative errno. */
+static int read_proc_head(struct runaway_sensor *s, uint32_t pid, const char *name, size_t max,
+			  struct strbuf *b)
+{
+	_cleanup_close_ int fd = -1;
+	char path[64], buf[4096];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%u/%s", pid, name);
+	fd = openat(s->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (b->len < max) {
+		n = read(fd, buf, MIN(sizeof(buf), max - b->len));
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		strbuf_add(b, buf, (size_t)n);
+	}
+	return b->error;
+}
+
 static void read_args(struct runaway_sensor *s, struct rw_id id)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	char path[64];
-	int fd;
-	ssize_t n;
 
 	/* Only the head is kept: 2 MiB of arguments are nobody's command line. */
-	snprintf(path, sizeof(path), "%u/cmdline", id.pid);
-	fd = openat(s->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	for (char buf[RW_ARGS_MAX]; b.len < RW_ARGS_MAX;) {
-		n = read(fd, buf, RW_ARGS_MAX - b.len);
-		if (n <= 0)
-			break;
-		strbuf_add(&b, buf, n);
-	}
-	close(fd);
-	if (b.len && !b.error && sensor_proc_is(s, id))
+	if (read_proc_head(s, id.pid, "cmdline", RW_ARGS_MAX, &b) == 0 && b.len &&
+	    sensor_proc_is(s, id))
 		emit_text(s, id, RW_PROCFS_ARGS, b.data, b.len);
 }
 
@@ -149,7 +160,7 @@ static void read_markers(struct runaway_sensor *s, struct rw_id id)
 	_cleanup_strbuf_ struct strbuf env = STRBUF_INIT, out = STRBUF_INIT;
 	const char *p, *end;
 
-	if (read_proc_file(s, id.pid, "environ", ENVIRON_MAX, &env) < 0 || !env.data)
+	if (read_proc_head(s, id.pid, "environ", ENVIRON_MAX, &env) < 0 || !env.data)
 		return;
 	end = env.data + env.len;
 	for (p = env.data; p < end;) {
@@ -160,6 +171,7 @@ static void read_markers(struct runaway_sensor *s, struct rw_id id)
 			strbuf_add(&out, p, len + 1);
 		p += len + 1;
 	}
+	explicit_bzero(env.data, env.len);
 	if (out.len && !out.error && sensor_proc_is(s, id))
 		emit_text(s, id, RW_PROCFS_MARKERS, out.data, out.len);
 }

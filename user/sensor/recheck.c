@@ -70,7 +70,10 @@ static bool settle(struct runaway_sensor *s, struct pending_child *p, uint64_t n
 {
 	struct proc_stat st;
 
-	if (sensor_proc_stat(s, p->id.pid, &st) < 0 || st.state == 'Z' || st.state == 'X')
+	if (sensor_proc_stat(s, p->id.pid, &st) < 0 || st.state == 'X')
+		return true;
+	/* A leader that exited while its threads run is a zombie, and its process lives. */
+	if (st.state == 'Z' && st.threads <= 1)
 		return true;
 	if (st.start_ns != p->id.start_ns - p->id.start_ns % s->clock_tick_ns)
 		return true;

@@ -53,7 +53,6 @@ static int snapshot(struct runaway_sensor *s)
 
 	runaway_sensor_meta(s, &meta);
 	s->sink(s->ctx, &meta.hdr, sizeof(meta));
-	s->skel->bss->rw_attached_ns = runaway_boot_ns();
 	r = sensor_cgroups_snapshot(s);
 	if (r < 0)
 		log_warning_errno(r, "cannot read the cgroup tree");

@@ -90,6 +90,7 @@ void sensor_emit(struct runaway_sensor *s, struct rw_hdr *rec, uint16_t type, si
 
 /* load.c */
 int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c);
+void sensor_markers_fill(struct rw_marker_set *ret, const char *const *names);
 int sensor_set_markers(struct runaway_sensor *s, const char *const *names);
 
 /* pins.c: takes the folder for this daemon alone, old pins of ours removed; then fills it. */
@@ -115,6 +116,7 @@ struct proc_stat {
 	char state;
 	uint32_t ppid;
 	uint32_t pgid, sid;
+	uint32_t threads;
 	uint64_t start_ns; /* rounded down to clock ticks */
 	uint64_t cpu_ns;   /* user and system, in clock ticks */
 };
