@@ -19,10 +19,7 @@ struct strbuf {
 	int error; /* 0, or -ENOMEM (-E2BIG by the json writer): nothing was appended since */
 };
 
-#define STRBUF_INIT                                                                                \
-	{                                                                                          \
-		0                                                                                  \
-	}
+#define STRBUF_INIT { 0 }
 
 void strbuf_free(struct strbuf *b);
 void strbuf_reset(struct strbuf *b); /* empties, keeps the memory, clears the error */

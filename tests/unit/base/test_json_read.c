@@ -46,10 +46,7 @@ static void accepts(_unused_ void **state)
 	}
 }
 
-#define BAD(literal, where)                                                                        \
-	{                                                                                          \
-		literal, sizeof(literal) - 1, where                                                \
-	}
+#define BAD(literal, where) { literal, sizeof(literal) - 1, where }
 
 static void refuses_and_says_where(_unused_ void **state)
 {

@@ -159,7 +159,7 @@ static void kinds_do_not_mix(void **s)
 	assert_true(runaway_lane_matches_cgroup(&l, &cg));
 	assert_int_equal(runaway_glob_list_add(&l.match.cgroup_any, "runner.*"), 0);
 	assert_true(runaway_lane_matches_cgroup(&l, &cg));
-	assert_int_equal(runaway_glob_list_add(&l.not .cgroup_any, "/ci/*"), 0);
+	assert_int_equal(runaway_glob_list_add(&l.not.cgroup_any, "/ci/*"), 0);
 	assert_false(runaway_lane_matches_cgroup(&l, &cg));
 	cg.path = NULL;
 	cg.names.unit = NULL;

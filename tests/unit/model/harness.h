@@ -20,7 +20,7 @@
 
 #define SEC	   NSEC_PER_SEC
 #define MSEC	   NSEC_PER_MSEC
-#define START(pid) ((uint64_t)(pid)*1000 + 7)
+#define START(pid) ((uint64_t)(pid) * 1000 + 7)
 
 struct world {
 	struct runaway_model *m;

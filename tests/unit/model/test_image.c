@@ -9,10 +9,7 @@ static const struct {
 	bool cut;
 	const char *path;
 } cases[] = {
-#define P(i, c, o)                                                                                 \
-	{                                                                                          \
-		i, sizeof(i) - 1, c, o                                                             \
-	}
+#define P(i, c, o) { i, sizeof(i) - 1, c, o }
 	P("", false, NULL),
 	P("\0", false, NULL),
 	P("/\0", false, NULL),

@@ -9,15 +9,9 @@ struct redact_case {
 	const char *in, *out;
 	size_t in_len, out_len;
 };
-#define CASE(i, o)                                                                                 \
-	{                                                                                          \
-		i, o, sizeof(i), sizeof(o)                                                         \
-	}
+#define CASE(i, o) { i, o, sizeof(i), sizeof(o) }
 /* One string, as a program leaves it that writes over its arguments. */
-#define ONE(i, o)                                                                                  \
-	{                                                                                          \
-		i, o, sizeof(i) - 1, sizeof(o) - 1                                                 \
-	}
+#define ONE(i, o) { i, o, sizeof(i) - 1, sizeof(o) - 1 }
 
 static const struct redact_case cases[] = {
 	/* nothing secret */
