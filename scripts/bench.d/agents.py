@@ -244,7 +244,7 @@ class Snoops(Agent):
     name = "execsnoop + exitsnoop"
 
     # They need tracefs: it is mounted for them alone where the host has none.
-    WRAP = "[ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing; exec "
+    WRAP = "cd /sys/kernel/tracing && { [ -e events ] || mount -t tracefs tracefs $PWD; }; exec "
 
     def commands(self):
         return [["unshare", "--mount", "sh", "-c", self.WRAP + p]

@@ -149,8 +149,8 @@ def run(s):
     result.notes.append(
         f"A round visits all in random order; a visit is {s.pick(5, 3)} chunks of "
         f"{s.pick(1000, 300)} forks and as many execs in turn, of a static program of one "
-        "page, all pinned to one CPU, its median chunk counts. The agent has the other CPU; exporters are scraped "
-        "once a second there, in every third round.")
+        "page, all pinned to one CPU, and its median chunk counts. The agent has the other CPU; "
+        "exporters are scraped once a second there, in every third round.")
     result.notes += absent
     result.rounds = f"{len(found[Nothing])} rounds and one discarded"
     return result

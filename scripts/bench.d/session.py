@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
 import host
 from cgroups import Cgroup, v2_root
@@ -111,9 +110,10 @@ class Session:
                 raise RuntimeError("bench_mk failed")
             yield count
         finally:
-            before = host.tasks()
+            p.stdin.close()  # it ends its children and waits for them
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                p.wait(60)
             self.end(p)
-            _wait_for_fewer(before - count * 9 // 10)
 
     @contextlib.contextmanager
     def cgroup(self):
@@ -127,13 +127,6 @@ class Session:
             yield top
         finally:
             top.remove(30)
-
-
-def _wait_for_fewer(tasks):
-    """The children of a load die one by one after it."""
-    end = time.monotonic() + 30
-    while host.tasks() > tasks and time.monotonic() < end:
-        time.sleep(0.05)
 
 
 class Scraper:

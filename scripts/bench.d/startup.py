@@ -34,7 +34,7 @@ def run(s):
         rows.append((f"{there:,}", len(took), fmt(figures.median(took) * 1e3), fmt(min(took) * 1e3),
                      fmt(worst * 1e3)))
     result.table(("tasks", "starts", "median ms", "least ms", "most ms"), rows)
-    result.notes.append("From before `fork` and exec to `/readyz` answering 200, asked every 10 ms: "
+    result.notes.append("From before fork and exec to `/readyz` answering 200, asked every 10 ms: "
                         "programs loaded and verified, first snapshot taken, privileges dropped, "
                         "one tick done. The first start is discarded.")
     result.rounds = f"{s.pick(9, 1)} starts each"

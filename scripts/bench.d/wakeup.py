@@ -82,9 +82,10 @@ def run(s):
              max(r[1] for r in got)) for kind, got in found.items()]
     result.table((f"{s.big:,} tasks", "p99.9 µs, median", "over the rounds", "greatest µs"), rows)
     if low <= 0:
-        result.notes.append(f"No regression detected; one of up to {fmt(max(high, 0) / max(base, 1) * 100)} % "
-                            "of p99.9 would not have been seen (upper end of the 95 % interval of "
-                            "paired differences).")
+        unseen = fmt(max(high, 0) / max(base, 1) * 100)
+        result.notes.append(f"No regression detected; one of up to {unseen} % of p99.9 would not "
+                            "have been seen (upper end of the 95 % interval of paired "
+                            "differences).")
     result.rounds = f"{rounds} rounds of {seconds} s each, a thread of priority 80 every " \
                     f"{INTERVAL_US} µs"
     return result

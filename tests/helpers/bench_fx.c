@@ -15,8 +15,6 @@
 
 #define WARM_UP 200
 
-extern char **environ;
-
 static void reap(pid_t pid)
 {
 	int status;

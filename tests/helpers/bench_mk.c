@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * bench_mk COUNT [FOLDER GROUPS]: COUNT paused children, each spread over the
- * cgroups FOLDER/g0 to FOLDER/g<GROUPS-1>, which must exist. Prints "ready", and
- * ends when stdin does. The children die with it.
+ * cgroups FOLDER/g0 to FOLDER/g<GROUPS-1>, which must exist. Prints "ready"; when
+ * stdin ends it kills them and waits for them. They die with it in any case.
  *
  * A child is born in its cgroup: moving 10,000 there one by one would wait for
  * an RCU grace period each time.
@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "helper.h"
 
@@ -20,6 +21,7 @@
 #define COUNT_MAX  200000
 
 static int group_fd[GROUPS_MAX];
+static pid_t child_pid[COUNT_MAX];
 
 static void open_groups(const char *folder, unsigned long groups)
 {
@@ -53,6 +55,14 @@ static void child(pid_t parent)
 		pause();
 }
 
+static void end_children(unsigned long count)
+{
+	for (unsigned long i = 0; i < count; i++)
+		kill(child_pid[i], SIGKILL);
+	while (wait(NULL) >= 0 || errno == EINTR)
+		;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long count, groups = 0;
@@ -67,7 +77,6 @@ int main(int argc, char **argv)
 	if (argc == 4)
 		groups = number(argv[3], GROUPS_MAX);
 	limit_life();
-	signal(SIGCHLD, SIG_IGN);
 	if (groups)
 		open_groups(argv[2], groups);
 	for (unsigned long i = 0; i < count; i++) {
@@ -76,10 +85,12 @@ int main(int argc, char **argv)
 			die("clone3");
 		if (pid == 0)
 			child(self);
+		child_pid[i] = pid;
 	}
 	puts("ready");
 	fflush(stdout);
 	while (read(0, &c, 1) > 0)
 		;
+	end_children(count);
 	return 0;
 }
