@@ -9,7 +9,8 @@
 static void on_opened(void *ctx, struct runaway_finding *f)
 {
 	struct daemon *d = ctx;
-	uint64_t due = f->condition_ns + (uint64_t)(f->lane->trigger.for_s * (double)NSEC_PER_SEC);
+	uint64_t due = f->condition_ns + f->state.lapsed_ns +
+		       (uint64_t)(f->lane->trigger.for_s * (double)NSEC_PER_SEC);
 	struct incident *i;
 	int r;
 

@@ -51,10 +51,19 @@ enum lane_verdict {
  * at least three times in it (for_s 0 asks for neither): a clock that jumped,
  * because the machine slept or the daemon was stopped, opens and clears nothing.
  */
+/*
+ * While a finding is pending, the condition may fail for this share of for_s in
+ * all; the time lost is added at the end. On a saturated host, where a runaway
+ * harms most, it does not get its core in every single interval.
+ */
+#define LANE_LAPSE 0.1
+
 struct lane_state {
 	bool open;
 	uint64_t true_since_ns;	 /* condition held since; 0: it does not hold */
 	uint64_t clear_since_ns; /* clear condition held since; 0: it does not */
+	uint64_t lapsed_ns;	 /* of which it did not hold: at most LANE_LAPSE of for_s */
+	uint64_t last_ns;	 /* last observation */
 	uint32_t true_ticks;	 /* observations of the condition since then */
 	uint32_t clear_ticks;
 };

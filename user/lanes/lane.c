@@ -114,7 +114,7 @@ void runaway_lane_free(struct lane *l)
 	free(l->lane_id);
 	free(l->alertname);
 	match_free(&l->match);
-	match_free(&l->not );
+	match_free(&l->not);
 	memset(l, 0, sizeof(*l));
 }
 

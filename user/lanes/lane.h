@@ -82,7 +82,7 @@ struct lane {
 	bool builtin;
 	bool fallback; /* "fallback": true: only subjects that no other lane's match takes */
 	struct lane_match match;
-	struct lane_match not ; /* any hit in any list excludes */
+	struct lane_match not; /* any hit in any list excludes */
 	struct lane_trigger trigger;
 	struct lane_clear clear;
 };

@@ -39,15 +39,15 @@ static bool match_empty(const struct lane_match *m)
 
 static void write_match(struct json_writer *w, const struct lane *l)
 {
-	if (match_empty(&l->match) && match_empty(&l->not ))
+	if (match_empty(&l->match) && match_empty(&l->not))
 		return;
 	json_key(w, "match");
 	json_object_begin(w);
 	write_lists(w, &l->match);
-	if (!match_empty(&l->not )) {
+	if (!match_empty(&l->not)) {
 		json_key(w, "not");
 		json_object_begin(w);
-		write_lists(w, &l->not );
+		write_lists(w, &l->not);
 		json_object_end(w);
 	}
 	json_object_end(w);

@@ -180,7 +180,7 @@ bool runaway_lane_matches_cgroup(const struct lane *l, const struct runaway_cgro
 		return false;
 	if (l->match.cgroup_any.count && !hit_names(&l->match.cgroup_any, cg->path, &cg->names))
 		return false;
-	return !hit_names(&l->not .cgroup_any, cg->path, &cg->names);
+	return !hit_names(&l->not.cgroup_any, cg->path, &cg->names);
 }
 
 static bool matches(const struct lane *l, const struct runaway_model *m,

@@ -161,6 +161,6 @@ int runaway_parse_match(struct refusal *e, const cJSON *json, struct lane *l)
 	if (!r)
 		r = runaway_parse_keys(e, excluded, "match.not.", not_keys);
 	if (!r)
-		r = take_lists(e, excluded, "match.not.", l, &l->not );
+		r = take_lists(e, excluded, "match.not.", l, &l->not);
 	return r;
 }

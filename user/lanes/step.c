@@ -71,13 +71,15 @@ static void write_evidence(const struct lane *lane, const struct lane_numbers *n
 }
 
 /* Has it held for for_s, seen often enough? A clock that went back makes it younger, not older. */
-static bool held(uint64_t since_ns, uint32_t ticks, uint64_t now_ns, double for_s)
+static bool held(uint64_t since_ns, uint64_t lapsed_ns, uint32_t ticks, uint64_t now_ns,
+		 double for_s)
 {
 	uint64_t elapsed_ns = now_ns > since_ns ? now_ns - since_ns : 0;
 
 	if (!(for_s > 0))
 		return true;
-	return ticks >= HOLD_TICKS_MIN && (double)elapsed_ns >= for_s * (double)NSEC_PER_SEC;
+	return ticks >= HOLD_TICKS_MIN &&
+	       (double)elapsed_ns - (double)lapsed_ns >= for_s * (double)NSEC_PER_SEC;
 }
 
 /* Counts one more observation of a condition; a first one starts its clock. 0 means "not now". */
@@ -94,20 +96,35 @@ static void observe(bool holds, uint64_t now_ns, uint64_t *since_ns, uint32_t *t
 		(*ticks)++;
 }
 
+/* A pending condition that failed at this tick: is it only a lapse? */
+static bool lapses(struct lane_state *state, uint64_t now_ns, double for_s)
+{
+	if (state->open || !state->true_since_ns || now_ns < state->last_ns)
+		return false;
+	state->lapsed_ns += now_ns - state->last_ns;
+	return (double)state->lapsed_ns <= LANE_LAPSE * for_s * (double)NSEC_PER_SEC;
+}
+
 enum lane_verdict runaway_lane_step(const struct lane *lane, bool matched,
 				    const struct lane_numbers *n, uint64_t now_ns,
 				    struct lane_state *state,
 				    struct evidence ev[static RUNAWAY_EVIDENCE_MAX], size_t *ret_n)
 {
 	bool condition = matched && runaway_lane_crossed(lane, n);
+	bool lapse = matched && !condition && lapses(state, now_ns, lane->trigger.for_s);
 
 	write_evidence(lane, n, ev, ret_n);
-	observe(condition, now_ns, &state->true_since_ns, &state->true_ticks);
+	state->last_ns = now_ns;
+	if (!lapse)
+		observe(condition, now_ns, &state->true_since_ns, &state->true_ticks);
+	if (!state->true_since_ns)
+		state->lapsed_ns = 0;
 
 	if (!state->open) {
 		if (!condition)
-			return LANE_IDLE;
-		if (!held(state->true_since_ns, state->true_ticks, now_ns, lane->trigger.for_s))
+			return lapse ? LANE_PENDING : LANE_IDLE;
+		if (!held(state->true_since_ns, state->lapsed_ns, state->true_ticks, now_ns,
+			  lane->trigger.for_s))
 			return LANE_PENDING;
 		state->open = true;
 		state->clear_since_ns = 0;
@@ -122,7 +139,7 @@ enum lane_verdict runaway_lane_step(const struct lane *lane, bool matched,
 	observe(!condition && calm(lane, n), now_ns, &state->clear_since_ns, &state->clear_ticks);
 	if (!state->clear_since_ns)
 		return LANE_HOLDING;
-	if (!held(state->clear_since_ns, state->clear_ticks, now_ns, lane->clear.for_s))
+	if (!held(state->clear_since_ns, 0, state->clear_ticks, now_ns, lane->clear.for_s))
 		return LANE_CLEARING;
 	*state = (struct lane_state){ 0 };
 	return LANE_CLEARED;

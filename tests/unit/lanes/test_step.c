@@ -98,6 +98,34 @@ static void one_dip_starts_the_time_anew(void **s)
 	PLAY(&lane, rows);
 }
 
+/* A tenth of the time may be lost, and is added at the end. */
+static void a_saturated_host_lapses(void **s)
+{
+	(void)s;
+	const struct lane lane = cpu_lane(20, 2);
+	static const struct row rows[] = {
+		{ 1, 1, LANE_PENDING },	 { 10, 1, LANE_PENDING },   { 11, 0.2, LANE_PENDING },
+		{ 12, 1, LANE_PENDING }, { 15, 1, LANE_PENDING },   { 16, 0.2, LANE_PENDING },
+		{ 17, 1, LANE_PENDING }, { 22.9, 1, LANE_PENDING }, { 23, 1, LANE_OPENED },
+	};
+	static const struct row too_many[] = {
+		{ 1, 1, LANE_PENDING },	   { 2, 1, LANE_PENDING },   { 3, 0.2, LANE_PENDING },
+		{ 4, 1, LANE_PENDING },	   { 5, 0.2, LANE_PENDING }, { 6, 1, LANE_PENDING },
+		{ 6.1, 0.2, LANE_IDLE },   { 7, 1, LANE_PENDING },   { 8, 1, LANE_PENDING },
+		{ 26.9, 1, LANE_PENDING }, { 27, 1, LANE_OPENED },
+	};
+	static const struct row once_long[] = {
+		{ 1, 1, LANE_PENDING },
+		{ 19, 1, LANE_PENDING },
+		{ 21.1, 0.2, LANE_IDLE },
+		{ 22, 1, LANE_PENDING },
+	};
+
+	PLAY(&lane, rows);
+	PLAY(&lane, too_many);
+	PLAY(&lane, once_long);
+}
+
 /* Between the two limits nothing moves: that is the hysteresis. */
 static void flapping_between_the_limits_is_one_finding(void **s)
 {
@@ -291,6 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opens_exactly_when_the_time_is_full),
 		cmocka_unit_test(one_dip_starts_the_time_anew),
+		cmocka_unit_test(a_saturated_host_lapses),
 		cmocka_unit_test(flapping_between_the_limits_is_one_finding),
 		cmocka_unit_test(no_hold_time_opens_and_clears_at_once),
 		cmocka_unit_test(unknown_crosses_nothing_and_calms_nothing),
