@@ -259,6 +259,12 @@ class Test:
         self.cgroup = self.top.child("load") if root else None
         self.daemon_cgroup = self.top.child("daemon") if root else None
 
+    @property
+    def sanitized(self):
+        """Built with SAN=1: it keeps freed memory to see who touches it."""
+        with open(self.runawayd, "rb") as f:
+            return b"__asan_init" in f.read()
+
     def helper(self, name):
         return os.path.join(self.build, "tests", "helpers", name)
 

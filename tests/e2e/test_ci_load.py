@@ -9,7 +9,8 @@ import procfs
 from harness import main, test, wait_for
 from scenes import CAPACITY_LANE, builtin_lanes
 
-RUNNER_ENV = {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "4711",
+RUN_ID = f"47{os.getpid()}"  # nobody else's
+RUNNER_ENV = {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": RUN_ID,
               "GITHUB_REPOSITORY": "example/project", "RUNNER_NAME": "runner-7",
               "RUNNER_TRACKING_ID": "github_5e1f"}
 # One that a runner sets too and that is nobody's business.
@@ -49,7 +50,7 @@ def a_job_that_saturates_the_host(t):
     burner = wait_for(lambda: procfs.descendants(job.pid), 5, "the burners run")[0].pid
     shown = wait_for(lambda: (daemon.show(burner) or {}).get("ci"), 5, "markers")
     assert shown["runner"] == "github", shown
-    assert shown["markers"]["GITHUB_RUN_ID"] == "4711", shown
+    assert shown["markers"]["GITHUB_RUN_ID"] == RUN_ID, shown
     assert not set(SECRET_ENV) & set(shown["markers"]), shown
 
     finding = wait_for(lambda: daemon.findings(lane=CAPACITY_LANE), 60, "the lane opens")[0]
@@ -60,7 +61,7 @@ def a_job_that_saturates_the_host(t):
     assert packet["load_per_core"]["load5"] >= 0.05, packet["load_per_core"]
     assert packet["swap"]["used_ratio"] >= 0, packet["swap"]
     assert packet["target"] is None and packet["dry_run_allowed"] is False, packet
-    runs = [r for r in packet["ci_runs"] if r["markers"].get("GITHUB_RUN_ID") == "4711"]
+    runs = [r for r in packet["ci_runs"] if r["markers"].get("GITHUB_RUN_ID") == RUN_ID]
     assert len(runs) == 1 and runs[0]["processes"] == 4 * os.cpu_count() + 1, runs
     assert runs[0]["cpu_cores"] > 0.5 * packet["busy_cores"], runs
     assert not PROCESS_KEYS & set(keys_of(packet)), PROCESS_KEYS & set(keys_of(packet))

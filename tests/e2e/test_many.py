@@ -16,7 +16,7 @@ LANE = {
     "classification": "host_resource_runaway_process",
     "action_policy": "capacity_triage_no_process_remediation", "subject": "orphan_tree",
     "match": {"comm_any": ["orphan_maker"]},
-    "trigger": {"cpu_cores_min": 0.2, "age_s_min": 0, "for_s": 2},
+    "trigger": {"cpu_cores_min": 0.06, "age_s_min": 0, "for_s": 2},
     "clear": {"cpu_cores_max": 0.05, "for_s": 2},
 }
 
@@ -48,9 +48,11 @@ def a_crowd_that_sleeps(t):
         t.spawn(argv, cgroup=part, stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL).wait(60)
     true = part.cpu_usec() / 1e6
-    seen = wait_for(lambda: settled(daemon, part, true), FULL_PASS_S + 5,
-                    f"the cgroup's CPU agrees with cpu.stat ({true:.3f} s)")
-    print(f"  # cpu.stat {true:.3f} s, seen {seen:.3f} s")
+    daemon.wait_ticks(FULL_PASS_S + 2)
+    seen = daemon.metrics().get("runaway_cgroup_cpu_seconds_total", cgroup=part.label)
+    print(f"  # cpu.stat {true:.3f} s, seen {seen:.3f} s, {(seen - true) / true * 100:+.3f} %")
+    # Each of the two moved into the cgroup with up to a tick on it: see test_cgroup_cpu.py.
+    assert abs(seen - true) <= 0.005 * true + 0.01
 
     # They all go at once; nobody is left in the model.
     crowd.stdin.close()
@@ -58,11 +60,6 @@ def a_crowd_that_sleeps(t):
     wait_for(lambda: daemon.api("status")["processes"] < 1000, FULL_PASS_S + 5, "the crowd is gone")
     assert daemon.metrics().sum("runaway_events_lost_total") == 0
     assert daemon.running() and json.loads(daemon.ctl_run("-o", "json", "status").stdout)["up"]
-
-
-def settled(daemon, cgroup, true):
-    seen = daemon.metrics().get("runaway_cgroup_cpu_seconds_total", cgroup=cgroup.label) or 0
-    return abs(seen - true) <= 0.005 * true and seen
 
 
 if __name__ == "__main__":
