@@ -110,7 +110,8 @@ int runaway_sensor_scan(struct runaway_sensor *s, bool resync);
 /* Children of exited tasks still to be looked up again: when to call recheck, 0: none waiting. */
 uint64_t runaway_sensor_recheck_at(const struct runaway_sensor *s);
 void runaway_sensor_recheck(struct runaway_sensor *s);
-/* Reads args, cgroup text (and, while privileged, exe and markers) of a process from /proc. */
+/* Asks for the cgroup text of a process, and its args unless known, from /proc: told after the sink
+ * returns. */
 void runaway_sensor_enrich(struct runaway_sensor *s, struct rw_id id, bool args_known);
 
 const struct runaway_features *runaway_sensor_features(const struct runaway_sensor *s);

@@ -31,6 +31,8 @@ static const struct {
 	{ "duplicate_key", ":4: env: stands twice in one object; once is wanted" },
 	{ "empty", ":1: is empty; {} at least" },
 	{ "ends_early", ":2: ends too early; a JSON object is wanted" },
+	{ "web_config",
+	  ":3: web.config_file: this build has no TLS and no authentication yet; null" },
 	{ "gate_on", ":3: gate.enabled: this build has no gate yet; false" },
 	{ "glob_empty", ":1: redact[0]: is empty; a glob of 1 to 512 bytes" },
 	{ "hostile_key", ":2: \\x1b[2J\\x0afake: unknown key; known are host_label, env, "
@@ -145,7 +147,7 @@ static void every_key_is_taken_over(void **s)
 	assert_string_equal(c.env, "staging");
 	assert_int_equal(c.sample_interval_ms, 500);
 	assert_string_equal(c.web.listen_address, "[::1]:0");
-	assert_string_equal(c.web.config_file, "/etc/runawayd/web.json");
+	assert_null(c.web.config_file);
 	assert_int_equal(c.web.max_connections, 8);
 	assert_int_equal(c.web.timeout_s, 3);
 	assert_string_equal(c.textfile.path, "/var/lib/node_exporter");
