@@ -116,11 +116,19 @@ static char *resolution_data(const struct incident *i, const char *finding_end)
 	return strbuf_take(&b);
 }
 
+static void swap_texts(char **a, char **b)
+{
+	char *text = *a;
+
+	*a = *b;
+	*b = text;
+}
+
 int incident_resolve(struct incident_store *s, struct incident_record *rec, uint64_t realtime_ns,
 		     const char *path, const char *finding_end, const char *reason)
 {
 	struct incident *i = &rec->i;
-	_cleanup_free_ char *data = NULL;
+	_cleanup_free_ char *data = NULL, *packet = NULL;
 	struct incident_change c = {
 		.realtime_ns = realtime_ns,
 		.type = "status",
@@ -138,6 +146,9 @@ int incident_resolve(struct incident_store *s, struct incident_record *rec, uint
 	i->status = INCIDENT_RESOLVED;
 	i->updated_realtime_ns = i->resolved_realtime_ns = realtime_ns;
 	snprintf(i->resolution_path, sizeof(i->resolution_path), "%s", path);
+	/* A packet that cannot be changed stays as it was last made: the status tells the same. */
+	if (i->packet_json && incident_packet_resolved(i->packet_json, &packet) == 0)
+		swap_texts(&i->packet_json, &packet);
 	c.data = data = resolution_data(i, finding_end);
 	err = data ? incident_change_record(s, rec, &c) : -ENOMEM;
 	if (err < 0) {
@@ -145,6 +156,8 @@ int incident_resolve(struct incident_store *s, struct incident_record *rec, uint
 		i->updated_realtime_ns = updated;
 		i->resolved_realtime_ns = 0;
 		i->resolution_path[0] = '\0';
+		if (packet)
+			swap_texts(&i->packet_json, &packet);
 		return err;
 	}
 	incident_store_count_resolved(s, i);

@@ -182,6 +182,8 @@ struct packet_base {
 };
 void incident_packet_write(struct json_writer *w, const struct runaway_finding *f,
 			   const struct runaway_model *m, const struct packet_base *base);
+/* The packet with the next step of a resolved incident. 0, -EBADMSG, -E2BIG or -ENOMEM. */
+int incident_packet_resolved(const char *packet, char **ret);
 void incident_capacity_write(struct json_writer *w, const struct runaway_finding *f,
 			     const struct runaway_model *m, const struct packet_base *base);
 /* "args": an array of strings, or null when unknown. */

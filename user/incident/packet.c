@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The triage packet of a process: what a person needs before a dry-run. */
+/* The triage packet of a process: what a person needs to decide on it. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -318,8 +318,8 @@ static const char *next_step(const struct runaway_finding *f, const struct runaw
 	if (f->lane->action_policy != RUNAWAY_POLICY_GATED_SIGTERM)
 		return "Triage only: find the owner of the source command. No dry-run is offered "
 		       "by this lane.";
-	return "Check source command and owner; then a dry-run on the target. Nothing is signalled "
-	       "without an approved plan.";
+	return "Check source command and owner, and have the owner end the tree. This version "
+	       "signals nothing.";
 }
 
 static void write_process_packet(struct json_writer *w, const struct runaway_finding *f,
@@ -352,6 +352,22 @@ void incident_packet_write(struct json_writer *w, const struct runaway_finding *
 		write_process_packet(w, f, m);
 	else
 		incident_capacity_write(w, f, m, base);
+}
+
+int incident_packet_resolved(const char *packet, char **ret)
+{
+	_cleanup_cjson_ cJSON *json = NULL;
+	cJSON *next;
+	int err = runaway_json_parse(packet, strlen(packet), &json, NULL);
+
+	if (err < 0)
+		return err;
+	next = cJSON_GetObjectItemCaseSensitive(json, "next_step");
+	if (!cJSON_IsString(next))
+		return -EBADMSG;
+	if (!cJSON_SetValuestring(next, "resolved: nothing to do"))
+		return -ENOMEM;
+	return incident_json_text(json, ret);
 }
 
 void runaway_packet_write(struct json_writer *w, const struct runaway_finding *f,
