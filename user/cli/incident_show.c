@@ -142,6 +142,13 @@ static void print_next(struct cli *c, const cJSON *doc)
 	const cJSON *step, *next = runaway_cli_get(doc, "packet.next_step");
 	const char *label = "next";
 
+	/* The packet may be older than the end of its subject. */
+	if (strcmp(runaway_json_str(runaway_cli_get(doc, "incident"), "status", ""), "resolved") ==
+	    0) {
+		strbuf_adds(&b, "resolved: nothing to do");
+		line(c, label, &b);
+		return;
+	}
 	if (cJSON_IsString(next)) {
 		strbuf_adds(&b, next->valuestring);
 		line(c, label, &b);

@@ -384,6 +384,30 @@ static void test_no_role_and_no_daemon(void **state)
 	unlink(t.socket);
 }
 
+/* No step is asked for when there is nothing left to do; the last test, for it changes the world.
+ */
+static void test_resolved_incident(void **state)
+{
+	const char *id = runaway_engine_findings(t.world.engine)->incident_id;
+	static const char *const verb[] = { "show", "packet" };
+
+	(void)state;
+	assert_int_equal(
+		runaway_incident_self_clear(t.world.store, id, FINDING_GONE, t.world.model), 0);
+	start_server(ROLE_VIEWER);
+	for (size_t i = 0; i < ARRAY_SIZE(verb); i++) {
+		char args[128];
+
+		snprintf(args, sizeof(args), "incident|%s|%s", verb[i], id);
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, args);
+
+		assert_int_equal(r.status, 0);
+		assert_in(&r.out, "resolved: nothing to do");
+		assert_null(strstr(r.out.data, "source command and owner"));
+	}
+	stop_server();
+}
+
 static int set_up(void **state)
 {
 	static const char args[] = "chromium\0--headless\0\033[31m";
@@ -417,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_exit_statuses),
 		cmocka_unit_test(test_no_role_and_no_daemon),
+		cmocka_unit_test(test_resolved_incident),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
