@@ -66,9 +66,9 @@ static void check_programs(struct check *c)
 	const struct runaway_sensor_stats *s = stats(c);
 
 	if (!s)
-		verdict(c, false, "no program is attached");
+		verdict(c, false, "no program is loaded");
 	else
-		verdict(c, c->v->runtime->events_ok, "%zu programs attached, events %s",
+		verdict(c, c->v->runtime->events_ok, "%zu programs loaded, events %s",
 			s->prog_count, c->v->runtime->events_ok ? "arrive" : "do not arrive");
 }
 
