@@ -384,8 +384,7 @@ static void test_no_role_and_no_daemon(void **state)
 	unlink(t.socket);
 }
 
-/* No step is asked for when there is nothing left to do; the last test, for it changes the world.
- */
+/* No step is asked for when nothing is left to do. The last test: it changes the world. */
 static void test_resolved_incident(void **state)
 {
 	const char *id = runaway_engine_findings(t.world.engine)->incident_id;
