@@ -159,7 +159,7 @@ class Runawayd(WebAgent):
         with open(config, "w", encoding="ascii") as f:
             f.write("{}\n")
         self.port = free_port()
-        return [[os.path.join(self.bench.build, "bin", "runawayd"), "--config", config,
+        return [[self.bench.runawayd, "--config", config,
                  "--state-dir", os.path.join(self.dir, "state"),
                  "--runtime-dir", os.path.join(self.dir, "run"), "--log-level", "warning",
                  "--web.listen-address", f"127.0.0.1:{self.port}"]]

@@ -30,7 +30,7 @@ def _child_setup(cpu):
 
 class Session:
     def __init__(self, root, build, quick):
-        self.root, self.build, self.quick = root, build, quick
+        self.root, self.quick = root, quick
         self.big = 2000 if quick else 10000  # tasks of a big host
         self.rng = random.Random()
         self.tmp = tempfile.mkdtemp(prefix="runaway-bench-")
@@ -40,6 +40,8 @@ class Session:
         self.procs = []
         os.sched_setaffinity(0, {host.LOAD_CPU})
         self._build_helpers()
+        # A copy: whoever builds meanwhile does not change what is measured.
+        self.runawayd = shutil.copy(os.path.join(build, "bin", "runawayd"), self.tmp)
 
     def pick(self, full, quick):
         """Rounds, seconds and the like."""
