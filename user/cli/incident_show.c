@@ -2,6 +2,8 @@
 
 /* One incident as a story: what, who started it, at what cost, what happened, what next. */
 
+#include <string.h>
+
 #include "cli/evidence.h"
 #include "cli/format.h"
 #include "cli/incident.h"
