@@ -42,19 +42,21 @@ static void forget(struct runaway_sensor *s, uint32_t tid)
 
 void sensor_hot_note(struct runaway_sensor *s, const struct rw_hdr *rec)
 {
+	const struct rw_fork *fork = (const void *)rec;
 	const struct rw_task *task = (const void *)rec;
+	const struct rw_free *gone = (const void *)rec;
 	const struct rw_cpu *cpu = (const void *)rec;
 
 	if (!s->tiered)
 		return;
 	if (rec->type == RW_FORK)
-		note(s, ((const struct rw_fork *)(const void *)rec)->id.pid, rec->time_ns);
+		note(s, fork->id.pid, rec->time_ns);
 	else if (rec->type == RW_TASK && task->flags & RW_TF_RAN)
 		note(s, task->id.pid, rec->time_ns);
 	else if (rec->type == RW_CPU)
 		note(s, cpu->tid, rec->time_ns);
 	else if (rec->type == RW_FREE)
-		forget(s, ((const struct rw_free *)(const void *)rec)->id.pid);
+		forget(s, gone->id.pid);
 }
 
 void sensor_hot_free(struct runaway_sensor *s)
