@@ -93,7 +93,7 @@ def _old_summary(text):
     if not m:
         return {}
     lines = [line for line in m.group(0).splitlines() if line.startswith("| ")]
-    return {line.split(" | ", 1)[0][2:]: line for line in lines[1:]}
+    return {line.split(" | ", 1)[0][2:]: line for line in lines[2:]}
 
 
 def _summary(results, old):
