@@ -102,7 +102,7 @@ void cgroup_join(struct runaway_model *m, struct runaway_proc *p, uint64_t id, u
 		return;
 	cgroup_leave(m, p);
 	p->cgroup_id = id;
-	if (p->state == RUNAWAY_DEAD || !cgroup_get(m, id, at_ns))
+	if (p->state != RUNAWAY_ALIVE || !cgroup_get(m, id, at_ns))
 		return;
 	p->in_cgroup = true;
 	count_member(m, p, true);

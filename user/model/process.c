@@ -281,6 +281,8 @@ void process_exited(struct runaway_model *m, struct runaway_proc *p, uint64_t at
 {
 	if (p->state != RUNAWAY_ALIVE)
 		return;
+	/* As the kernel's cgroup.procs has it: the dead are no members, reaped or not. */
+	cgroup_leave(m, p);
 	p->state = RUNAWAY_ZOMBIE;
 	p->exit_ns = at_ns;
 	ci_count(m, p, false);
@@ -291,6 +293,7 @@ void process_revive(struct runaway_model *m, struct runaway_proc *p)
 {
 	p->state = RUNAWAY_ALIVE;
 	p->exit_ns = 0;
+	cgroup_join(m, p, p->cgroup_id, m->now_ns);
 	ci_count(m, p, true);
 }
 
