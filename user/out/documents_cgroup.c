@@ -35,7 +35,8 @@ static void member_add(void *ctx, struct runaway_proc *p)
 {
 	struct member_ctx *c = ctx;
 
-	if (p->cgroup_id == c->cgroup_id)
+	/* As in cgroup.procs: who has exited is no member, reaped or not. */
+	if (p->cgroup_id == c->cgroup_id && p->state == RUNAWAY_ALIVE)
 		runaway_out_busy_add(&c->list, runaway_proc_cores(c->model, p), p->id.pid, p);
 }
 
