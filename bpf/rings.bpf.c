@@ -14,7 +14,7 @@ struct {
 /* Samples. Full: dropped and counted, the next scan says the same again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 512 * 1024);
+	__uint(max_entries, 1024 * 1024);
 } rw_samples SEC(".maps");
 
 struct {

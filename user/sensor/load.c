@@ -78,14 +78,14 @@ static void set_sizes(struct runaway_sensor *s, const struct runaway_sensor_conf
 	s->max_processes = MAX(c->max_processes, 16u);
 	s->max_cgroups = MAX(c->max_cgroups, 16u);
 	s->events_bytes = ring_size(c->events_ring_bytes, 1u << 20);
-	s->samples_bytes = ring_size(c->samples_ring_bytes, 512u << 10);
+	s->samples_bytes = ring_size(c->samples_ring_bytes, 1u << 20);
 	bpf_map__set_max_entries(k->maps.rw_procs, s->max_processes);
 	bpf_map__set_max_entries(k->maps.rw_threads, s->max_processes * 4);
 	bpf_map__set_max_entries(k->maps.rw_cgroups, s->max_cgroups);
 	bpf_map__set_max_entries(k->maps.rw_events, s->events_bytes);
 	bpf_map__set_max_entries(k->maps.rw_samples, s->samples_bytes);
 	k->rodata->rw_events_wake = s->events_bytes / 4;
-	k->rodata->rw_samples_wake = s->samples_bytes / 2;
+	k->rodata->rw_samples_wake = s->samples_bytes / 4;
 	k->rodata->rw_page_size = getpagesize();
 }
 
