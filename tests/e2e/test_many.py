@@ -49,7 +49,8 @@ def a_crowd_that_sleeps(t):
                 stdout=subprocess.DEVNULL).wait(60)
     true = part.cpu_usec() / 1e6
     daemon.wait_ticks(FULL_PASS_S + 2)
-    seen = daemon.metrics().get("runaway_cgroup_cpu_seconds_total", cgroup=part.label)
+    seen = wait_for(lambda: daemon.metrics().get("runaway_cgroup_cpu_seconds_total",
+                                                 cgroup=part.label), 5, "the cgroup's series")
     print(f"  # cpu.stat {true:.3f} s, seen {seen:.3f} s, {(seen - true) / true * 100:+.3f} %")
     # Each of the two moved into the cgroup with up to a tick on it: see test_cgroup_cpu.py.
     assert abs(seen - true) <= 0.005 * true + 0.01
@@ -58,7 +59,11 @@ def a_crowd_that_sleeps(t):
     crowd.stdin.close()
     assert crowd.wait(20) == 0
     wait_for(lambda: daemon.api("status")["processes"] < 1000, FULL_PASS_S + 5, "the crowd is gone")
-    assert daemon.metrics().sum("runaway_events_lost_total") == 0
+    # Samples may be dropped when thousands end in one batch (the next scan says the same
+    # again); what happened to whom may not.
+    lost = {name["event"]: value for name, value in
+            daemon.metrics().series("runaway_events_lost_total") if value}
+    assert not set(lost) - {"task", "cpu", "free"}, lost
     assert daemon.running() and json.loads(daemon.ctl_run("-o", "json", "status").stdout)["up"]
 
 
