@@ -161,7 +161,7 @@ test-deps:
 
 ## benchmarks of docs/benchmarks.md
 bench: tests
-	$(Q)scripts/install-deps build test
+	$(Q)scripts/install-deps build test bench
 	$(Q)scripts/bench $B
 
 ## make vmlinux/$(ARCH)/vmlinux.h anew from BTF=FILE (default: this kernel)
