@@ -8,20 +8,9 @@
 
 struct rw_features rw_features;
 
-struct cgroup___v601 {
-	struct cgroup *ancestors[1];
-} __attribute__((preserve_access_index));
-
-struct bpf_iter_task___v607 {
-	__u64 __opaque[3];
-} __attribute__((preserve_access_index));
-
 SEC("raw_tp/sys_enter")
 int rw_features_ask(void *ctx)
 {
-	rw_features.rss_percpu = !bpf_core_type_exists(struct mm_rss_stat___pre_v602);
-	rw_features.cgroup_ancestors = bpf_core_field_exists(struct cgroup___v601, ancestors);
-	rw_features.open_coded_iter = bpf_core_type_exists(struct bpf_iter_task___v607);
 	rw_features.ssid_cpu = -1;
 	rw_features.ssid_cpuacct = -1;
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, cpu_cgrp_id))

@@ -389,10 +389,7 @@ struct rw_marker_set {
 /* What the kernel answered to bpf/features.bpf.c. */
 struct rw_features {
 	__u32 probed;
-	__u32 rss_percpu;	/* mm->rss_stat is per-CPU (6.2) */
-	__u32 cgroup_ancestors; /* cgroup.ancestors[] (6.1) */
-	__u32 open_coded_iter;	/* bpf_iter_task (6.7) */
-	__s32 ssid_cpu;		/* css_set.subsys index of the cpu controller, -1: none */
+	__s32 ssid_cpu; /* css_set.subsys index of the cpu controller, -1: none */
 	__s32 ssid_cpuacct;
 };
 
