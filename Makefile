@@ -40,9 +40,11 @@ LDLIBS   = $(shell pkg-config --libs $(LIBS)) -lm
 ROOMS   := base sensor model lanes incident out
 room_src = $(sort $(wildcard user/$(1)/*.c))
 room_obj = $(patsubst user/%.c,$B/user/%.o,$(call room_src,$(1)))
-ARCHIVES := $(foreach r,$(ROOMS),$B/lib/$r.a)
+# What daemon and client have to know of the gate: its documents and its messages, no more.
+GATE_DOC := canonical document key reason wire
+ARCHIVES := $(foreach r,$(ROOMS) gatedoc,$B/lib/$r.a)
 # Linked in the opposite order: users first.
-LINKED   = $B/lib/out.a $B/lib/incident.a $B/lib/lanes.a $B/lib/model.a $B/lib/sensor.a $B/lib/base.a
+LINKED   = $B/lib/out.a $B/lib/incident.a $B/lib/lanes.a $B/lib/model.a $B/lib/sensor.a $B/lib/gatedoc.a $B/lib/base.a
 
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 BPF_OBJ := $(patsubst bpf/%.bpf.c,$B/bpf/%.bpf.o,$(BPF_SRC))
@@ -81,13 +83,18 @@ $B/lib/$(1).a: $(call room_obj,$(1))
 endef
 $(foreach r,$(ROOMS),$(eval $(call archive_rule,$r)))
 
+$B/lib/gatedoc.a: $(GATE_DOC:%=$B/user/gate/%.o)
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
 $B/bin/runawayd: $(call room_obj,daemon) $(ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(call room_obj,daemon) $(LINKED) $(LDLIBS)
 
-# The client speaks only the control protocol: nothing but `base` is linked.
-$B/bin/runawayctl: $(call room_obj,cli) $B/lib/base.a
+# The client speaks only the control protocol: nothing but `base` is linked, and what it signs.
+$B/bin/runawayctl: $(call room_obj,cli) $B/lib/gatedoc.a $B/lib/base.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcjson libsodium) -lm
