@@ -164,7 +164,7 @@ int BPF_PROG(rw_cg_attach, struct cgroup *dst, const char *path, struct task_str
 	}
 	if (e) {
 		if (threadgroup)
-			rw_flush_process(task, e);
+			rw_flush_process(task, &id);
 		else
 			rw_flush_thread(task, e);
 		e->cgroup_id = rw_cgroup_id(dst);

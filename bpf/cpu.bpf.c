@@ -82,7 +82,7 @@ static __always_inline __u64 leader_delta(struct rw_proc *e, __u64 now)
 	return delta;
 }
 
-__hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e)
+static __always_inline void flush(struct task_struct *t, struct rw_proc *e)
 {
 	__u64 now = BPF_CORE_READ(t, se.sum_exec_runtime), delta;
 	__u32 tid = BPF_CORE_READ(t, pid);
@@ -97,7 +97,25 @@ __hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e)
 		rw_cgroup_charge_id(e->cgroup_id, delta);
 }
 
-__hidden void rw_flush_process(struct task_struct *t, struct rw_proc *e)
+__hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e)
+{
+	flush(t, e);
+}
+
+/*
+ * One of a process's threads. Global and given numbers, not pointers (5.10
+ * knows no others): verified once by itself, not once per turn of a loop.
+ */
+__noinline int rw_flush_one(__u64 task, __u32 tgid, __u64 start_ns)
+{
+	struct rw_proc *e = rw_proc_get(tgid, start_ns);
+
+	if (e)
+		flush((void *)task, e);
+	return 0;
+}
+
+__hidden void rw_flush_process(struct task_struct *t, const struct rw_id *id)
 {
 	const __u32 node = bpf_core_field_offset(struct task_struct, thread_node);
 	struct signal_struct *sig = BPF_CORE_READ(t, signal);
@@ -108,7 +126,7 @@ __hidden void rw_flush_process(struct task_struct *t, struct rw_proc *e)
 	for (int i = 0; i < RW_FLUSH_MAX; i++) {
 		if (!next || next == head)
 			return;
-		rw_flush_thread((void *)next - node, e);
+		rw_flush_one((__u64)next - node, id->pid, id->start_ns);
 		next = BPF_CORE_READ(next, next);
 	}
 }
@@ -312,7 +330,7 @@ int rw_walk(struct bpf_iter__task *ctx)
 
 	if (!t)
 		return 0;
-	visit(t);
+	visit(rw_plain(t));
 	if (rw_scan_tasks % RW_YIELD == 0)
 		bpf_seq_write(seq, &byte, 1);
 	return 0;
@@ -347,7 +365,7 @@ static int visit_hot(__u32 index, void *ctx)
 		return 0;
 	/* The same section in which visit() looks at sighand, as in the walk. */
 	bpf_rcu_read_lock();
-	visit(t);
+	visit(rw_plain(t));
 	bpf_rcu_read_unlock();
 	bpf_task_release(t);
 	return 0;
@@ -433,8 +451,9 @@ static __always_inline void free_leader(struct task_struct *p)
 }
 
 SEC("tp_btf/sched_process_free")
-int BPF_PROG(rw_free, struct task_struct *p)
+int BPF_PROG(rw_free, struct task_struct *task)
 {
+	struct task_struct *p = rw_plain(task);
 	__u64 now = p->se.sum_exec_runtime;
 	struct rw_counters *c;
 	__u32 tid = p->pid;

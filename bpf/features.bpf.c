@@ -8,6 +8,15 @@
 
 struct rw_features rw_features;
 
+extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __weak __ksym;
+
+__hidden struct task_struct *rw_plain(struct task_struct *t)
+{
+	if (bpf_rdonly_cast)
+		return bpf_rdonly_cast(t, bpf_core_type_id_kernel(struct task_struct));
+	return t;
+}
+
 SEC("raw_tp/sys_enter")
 int rw_features_ask(void *ctx)
 {

@@ -28,6 +28,7 @@ struct {
 
 #define RW_ENV_CHUNK  4096 /* bytes of an environment looked at in one go */
 #define RW_ENV_CHUNKS 8
+#define RW_ENV_BLOCK  128 /* and in one function, so that the verifier's work stays small */
 
 /*
  * Where an exec record is put together. Used by rw_exec alone, which never runs
@@ -42,6 +43,7 @@ struct exec_scratch {
 	char var[RW_MARKER_VALUE] __attribute__((aligned(8)));
 	char found[RW_MARKERS_MAX];
 	__u32 markers; /* bytes of `found` in use */
+	__u32 env_len; /* bytes of `env` that are this process's */
 };
 
 struct {
@@ -71,8 +73,9 @@ __hidden void rw_proc_del(__u32 tgid)
 }
 
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(rw_fork, struct task_struct *parent, struct task_struct *child)
+int BPF_PROG(rw_fork, struct task_struct *parent_task, struct task_struct *child_task)
 {
+	struct task_struct *parent = rw_plain(parent_task), *child = rw_plain(child_task);
 	struct task_struct *real_parent;
 	struct rw_proc init = {}, *up;
 	struct rw_fork *ev;
@@ -238,21 +241,49 @@ static __always_inline __u64 lowest_byte(__u64 mask)
 	return (((mask & -mask) >> 7) * 0x0001020304050607ULL) >> 56;
 }
 
-/*
- * Finds where variables begin in up to RW_ENV_CHUNK bytes at `pos`, eight at a
- * time; what lies behind is read too, so that a value is whole.
- */
-__noinline int rw_env_chunk(__u64 pos, __u32 left)
+/* Finds where variables begin in RW_ENV_BLOCK bytes at s->env + off, eight at a time. */
+__noinline int rw_env_block(__u64 off)
 {
-	const __u64 room = RW_ENV_CHUNK + RW_MARKER_VALUE;
 	struct rw_marker_set *set;
 	struct exec_scratch *s;
-	__u64 n = left, mask, at;
+	__u64 mask, at;
 	__u32 zero = 0;
 
 	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
 	set = bpf_map_lookup_elem(&rw_markers, &zero);
-	if (!s || !set)
+	if (!s || !set || off > RW_ENV_CHUNK - RW_ENV_BLOCK)
+		return 0;
+	for (int i = 0; i < RW_ENV_BLOCK; i += 8, off += 8) {
+		if (off >= s->env_len)
+			break;
+		mask = nul_mask(*(__u64 *)(s->env + off));
+		if (!mask)
+			continue;
+		if (mask & (mask - 1)) {
+			rw_env_word(off);
+			continue;
+		}
+		at = off + lowest_byte(mask) + 1;
+		barrier_var(at);
+		if (at <= RW_ENV_CHUNK && maybe_listed(set, s->env + at))
+			rw_env_variable(at);
+	}
+	return 0;
+}
+
+/*
+ * Looks through up to RW_ENV_CHUNK bytes at `pos`; what lies behind is read
+ * too, so that a value is whole.
+ */
+__noinline int rw_env_chunk(__u64 pos, __u32 left)
+{
+	const __u64 room = RW_ENV_CHUNK + RW_MARKER_VALUE;
+	struct exec_scratch *s;
+	__u64 n = left;
+	__u32 zero = 0;
+
+	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
+	if (!s)
 		return 0;
 	if (n > room)
 		n = room;
@@ -269,20 +300,11 @@ __noinline int rw_env_chunk(__u64 pos, __u32 left)
 		return 0;
 	/* What an earlier exec left behind is not to be seen. */
 	*(__u64 *)(s->env + n) = ~0ULL;
-	for (__u32 off = 0; off < RW_ENV_CHUNK; off += 8) {
+	s->env_len = n;
+	for (__u32 off = 0; off < RW_ENV_CHUNK; off += RW_ENV_BLOCK) {
 		if (off >= n)
 			break;
-		mask = nul_mask(*(__u64 *)(s->env + off));
-		if (!mask)
-			continue;
-		if (mask & (mask - 1)) {
-			rw_env_word(off);
-			continue;
-		}
-		at = off + lowest_byte(mask) + 1;
-		barrier_var(at);
-		if (at <= RW_ENV_CHUNK && maybe_listed(set, s->env + at))
-			rw_env_variable(at);
+		rw_env_block(off);
 	}
 	return 0;
 }
@@ -305,14 +327,15 @@ static __always_inline void read_markers(struct exec_scratch *s, __u64 pos, __u6
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(rw_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
+int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
+	__u32 zero = 0, path, args, markers;
+	struct task_struct *p = rw_plain(task);
 	struct mm_struct *mm = p->mm;
 	struct rw_proc *e, init = {};
 	struct exec_scratch *s;
 	struct inode *inode;
 	struct file *file;
-	__u32 zero = 0, path, args, markers;
 	__u64 start, end;
 
 	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
@@ -426,8 +449,9 @@ static __always_inline void emit_children(struct task_struct *p, __u32 live)
 }
 
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(rw_exit, struct task_struct *p)
+int BPF_PROG(rw_exit, struct task_struct *task)
 {
+	struct task_struct *p = rw_plain(task);
 	struct rw_exit *ev;
 	int live;
 
@@ -455,8 +479,9 @@ int BPF_PROG(rw_exit, struct task_struct *p)
  * the new reaper. The call with a NULL parent is the other caller's.
  */
 SEC("?fentry/kill_orphaned_pgrp")
-int BPF_PROG(rw_reparent, struct task_struct *child, struct task_struct *father)
+int BPF_PROG(rw_reparent, struct task_struct *child_task, struct task_struct *father_task)
 {
+	struct task_struct *child = rw_plain(child_task), *father = rw_plain(father_task);
 	struct task_struct *reaper;
 	struct rw_reparent *ev;
 	struct rw_proc *e;

@@ -57,9 +57,20 @@ __hidden void rw_cgroup_charge_id(__u64 id, __u64 delta_ns);
  * what it used until now is charged to the one it left, e->cgroup_id.
  */
 __hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e);
-__hidden void rw_flush_process(struct task_struct *t, struct rw_proc *e);
+__hidden void rw_flush_process(struct task_struct *t, const struct rw_id *id);
 /* A thread other than the leader called exec and is the leader now. */
 __hidden void rw_adopt_thread(struct rw_proc *e, __u32 old_tid);
+
+/* ---- features.bpf.c ---- */
+
+/*
+ * The same task as a pointer that the verifier does not trust. For a trusted one
+ * it searches the kernel's whole BTF by name, up to four times for each pointer
+ * that is read through it, on every path (btf_nested_type_is_trusted(), 6.3):
+ * loading the programs took three times as long. Kernels that do so have the
+ * cast (6.2), which costs nothing when the program runs.
+ */
+__hidden struct task_struct *rw_plain(struct task_struct *t);
 
 /* ---- lineage.bpf.c ---- */
 
