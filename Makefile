@@ -46,9 +46,12 @@ ARCHIVES := $(foreach r,$(ROOMS) gatedoc,$B/lib/$r.a)
 # Linked in the opposite order: users first.
 LINKED   = $B/lib/out.a $B/lib/incident.a $B/lib/lanes.a $B/lib/model.a $B/lib/sensor.a $B/lib/gatedoc.a $B/lib/base.a
 
-BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+# The sensor's objects are one skeleton; the gate's guard is loaded by another program, so it is another.
+BPF_SRC := $(sort $(filter-out bpf/gate.bpf.c,$(wildcard bpf/*.bpf.c)))
 BPF_OBJ := $(patsubst bpf/%.bpf.c,$B/bpf/%.bpf.o,$(BPF_SRC))
 SKEL    := $B/bpf/runaway.skel.h
+GATE_SKEL := $B/bpf/gate.skel.h
+GUARD_OBJ := $(patsubst user/%.c,$B/user/%.o,$(sort $(wildcard user/gate/guard*.c)))
 
 BIN     := $B/bin/runawayd $B/bin/runawayctl
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
@@ -74,6 +77,7 @@ $B/user/%.o: user/%.c
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(call room_obj,sensor): | $(SKEL)
+$(GUARD_OBJ): | $(GATE_SKEL)
 
 define archive_rule
 $B/lib/$(1).a: $(call room_obj,$(1))
@@ -116,13 +120,24 @@ $(SKEL): $B/bpf/runaway.bpf.o.linked
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name rw_bpf > $@
 
+$(GATE_SKEL): $B/bpf/gate.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name rw_gate_bpf > $@
+
+# The kernel guard alone: what runaway-gate holds, and what its attackers in tests are held by.
+$B/lib/guard.a: $(GUARD_OBJ)
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
 # Unit tests: every tests/unit/<room>/test_*.c is a program of its own.
-$B/tests/unit/%: tests/unit/%.c $(ARCHIVES) $(call room_obj,daemon)
+$B/tests/unit/%: tests/unit/%.c $(ARCHIVES) $(call room_obj,daemon) $B/lib/guard.a
 	$(call say,TEST,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< \
 	    $(if $(findstring unit/daemon/,$<),$(filter-out %/main.o,$(call room_obj,daemon))) \
 	    $(if $(findstring unit/cli/,$<),$(filter-out %/main.o,$(call room_obj,cli))) \
+	    $(if $(findstring unit/gate/,$<),$B/lib/guard.a) \
 	    $(LINKED) $(LDLIBS) -lcmocka
 
 $B/tests/helpers/%: tests/helpers/%.c

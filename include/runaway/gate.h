@@ -63,7 +63,6 @@ enum rw_gate_hook {
 	RW_GATE_FCNTL,	 /* file_fcntl: F_SETOWN, F_SETSIG and their like */
 	RW_GATE_IOCTL,	 /* file_ioctl: the same by ioctl, and ttys */
 	RW_GATE_IOCTL32, /* file_ioctl_compat, where the kernel has it (6.8) */
-	RW_GATE_SIGIO,	 /* file_send_sigiotask */
 	RW_GATE_PTRACE,	 /* ptrace_access_check: attach, not read */
 	RW_GATE_OPEN,	 /* file_open for writing on cgroup and proc file systems */
 	RW_GATE_RLIMIT,	 /* task_setrlimit of somebody else */
@@ -138,13 +137,17 @@ enum rw_gate_identity_flags {
 	RW_GATE_ID_INIT = 1 << 1,   /* pid 1 of a pid namespace, a container's init included */
 	RW_GATE_ID_ZOMBIE = 1 << 2, /* leader has exited */
 	RW_GATE_ID_USERNS = 1 << 3, /* not in the initial user namespace */
+	/* real_parent is pid 1 of a pid namespace or a subreaper: it takes orphans in */
+	RW_GATE_ID_PARENT_REAPER = 1 << 4,
 };
 
+#ifndef __VMLINUX_H__
 static_assert(sizeof(struct rw_gate_subject) == 16, "rw_gate_subject");
 static_assert(sizeof(struct rw_gate_config) == 16 + RW_GATE_SUBJECTS * 16, "rw_gate_config");
 static_assert(sizeof(struct rw_gate_authz) == 32, "rw_gate_authz");
 static_assert(sizeof(struct rw_gate_witness) == 56, "rw_gate_witness");
 static_assert(sizeof(struct rw_gate_count) == 32, "rw_gate_count");
 static_assert(sizeof(struct rw_gate_identity) == 80, "rw_gate_identity");
+#endif
 
 #endif

@@ -39,7 +39,8 @@ enum runaway_guard_tier {
 	RUNAWAY_GUARD_NONE,	   /* no guard, and nothing is known to confine the actuator */
 };
 
-#define RUNAWAY_GUARD_WHY 256
+#define RUNAWAY_GUARD_WHY   512
+#define RUNAWAY_GUARD_WRONG 96
 
 struct runaway_guard_subject {
 	pid_t pid;    /* alive, initial pid namespace */
@@ -171,7 +172,7 @@ struct runaway_guard_report {
 	bool passed;
 	size_t n; /* outcomes that were tried: it ends with the first wrong one */
 	struct runaway_guard_outcome outcomes[RUNAWAY_GUARD_OUTCOMES];
-	char why[RUNAWAY_GUARD_WHY]; /* empty when passed */
+	char why[RUNAWAY_GUARD_WRONG]; /* empty when passed */
 };
 
 /*
