@@ -4,18 +4,17 @@
 
 /* What the files of this room share with each other and with their tests. */
 
+#include "base/lines.h"
+#include "base/seal.h"
 #include "base/strbuf.h"
 #include "incident/disk.h"
 #include "incident/incident.h"
-#include "incident/lines.h"
 
 #define INCIDENT_EVENTS_MAX	    1000 /* event lines of one incident kept in memory */
 #define INCIDENT_POINTS_MAX	    480 /* points of one timeline: 8 min at 1 s, then ever coarser */
 #define INCIDENT_TEXTS_MAX	    1000 /* resolved incidents whose documents stay in memory */
 #define INCIDENT_MAX		    10000 /* incidents in memory; the oldest resolved ones leave first */
 #define INCIDENT_READBACK_MAX_BYTES (16 * 1024 * 1024)
-
-#define INCIDENT_CHAIN_START "0000000000000000000000000000000000000000000000000000000000000000"
 
 /* ---- append-only files (log.c) ---- */
 enum log_id { LOG_INCIDENTS, LOG_EVENTS, LOG_COUNT };
@@ -146,10 +145,6 @@ int incident_resolve(struct incident_store *s, struct incident_record *rec, uint
 		     const char *path, const char *finding_end, const char *reason);
 
 /* ---- lines (chain.c, state.c) ---- */
-/* Turns the object in b into a sealed line: `,"hash":"…"}` with the digest of what stood there. */
-void incident_line_seal(struct strbuf *b);
-/* True when the line's last member is the digest of the rest. */
-bool incident_line_sealed(const char *text, size_t len);
 void incident_event_line(struct strbuf *b, uint64_t seq, const char *incident_id, const char *prev,
 			 const struct incident_change *c);
 /* A line that would be too long is written without its documents. */

@@ -14,7 +14,7 @@
 struct loader {
 	struct incident_store *s;
 	struct incident_log *log;
-	int (*take)(struct loader *ld, const cJSON *json, const struct log_line *line);
+	int (*take)(struct loader *ld, const cJSON *json, const struct runaway_line *line);
 	bool unreadable;	 /* the line before this one is no JSON: torn if it is the last */
 	uint64_t unreadable_len; /* … its text */
 	char unreadable_sha[RUNAWAY_SHA256_HEX];
@@ -50,7 +50,7 @@ static void keep_unreadable(struct loader *ld)
 	ld->unreadable = false;
 }
 
-static int load_line(void *ctx, const struct log_line *line)
+static int load_line(void *ctx, const struct runaway_line *line)
 {
 	_cleanup_cjson_ cJSON *json = NULL;
 	struct loader *ld = ctx;
@@ -109,14 +109,14 @@ static void replace_state(struct incident_store *s, struct incident *old,
 	incident_record_free(rec);
 }
 
-static int take_state(struct loader *ld, const cJSON *json, const struct log_line *line)
+static int take_state(struct loader *ld, const cJSON *json, const struct runaway_line *line)
 {
 	struct incident_store *s = ld->s;
 	struct incident_record *rec;
 	struct incident *old, *i;
 	int err;
 
-	if (!incident_line_sealed(line->text, line->len))
+	if (!runaway_line_sealed(line->text, line->len))
 		return -EBADMSG;
 	err = incident_state_parse(json, &rec);
 	if (err < 0)
@@ -149,7 +149,7 @@ static void note_recorded(struct incident_record *rec, const cJSON *json)
 					    &rec->recorded_status);
 }
 
-static int take_event(struct loader *ld, const cJSON *json, const struct log_line *line)
+static int take_event(struct loader *ld, const cJSON *json, const struct runaway_line *line)
 {
 	struct incident_store *s = ld->s;
 	const char *id = runaway_json_str(json, "incident_id", "");
@@ -158,7 +158,7 @@ static int take_event(struct loader *ld, const cJSON *json, const struct log_lin
 
 	if (runaway_json_u64(json, "seq", 0) != s->next_seq ||
 	    strcmp(runaway_json_str(json, "prev", ""), s->chain_head) != 0 ||
-	    !incident_line_sealed(line->text, line->len))
+	    !runaway_line_sealed(line->text, line->len))
 		s->chain_ok = false;
 	HASH_FIND_STR(s->incidents, id, i);
 	if (!i)
@@ -176,7 +176,7 @@ static int load_file(struct loader *ld)
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	err = incident_lines_each(fd, load_line, ld);
+	err = runaway_lines_each(fd, load_line, ld);
 	if (err < 0)
 		return err;
 	size = lseek(fd, 0, SEEK_END);

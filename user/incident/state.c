@@ -34,13 +34,13 @@ static void write_state(struct strbuf *b, const struct incident_record *rec, boo
 	if (!documents)
 		json_kv_bool(&w, "documents_cut", true);
 	json_object_end(&w);
-	incident_line_seal(b);
+	runaway_line_seal(b);
 }
 
 void incident_state_line(struct strbuf *b, const struct incident_record *rec)
 {
 	write_state(b, rec, true);
-	if (b->error || b->len < INCIDENT_LINE_MAX)
+	if (b->error || b->len < RUNAWAY_LINE_MAX)
 		return;
 	/* Hostile arguments can be long; the reader's limit counts, readback.json has it all. */
 	strbuf_reset(b);

@@ -93,7 +93,7 @@ int incident_store_open_on(const struct incident_store_config *c, const struct d
 	s->pending_end = &s->pending;
 	s->next_seq = 1;
 	s->chain_ok = true;
-	strcpy(s->chain_head, INCIDENT_CHAIN_START);
+	strcpy(s->chain_head, RUNAWAY_CHAIN_START);
 	err = runaway_digest_init();
 	if (err == 0)
 		err = copy_config(s, c);

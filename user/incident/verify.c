@@ -65,7 +65,7 @@ static struct seen *see(struct verifier *v, const char *incident_id)
 }
 
 /* 0 and the incident named by a whole, sealed line; 1 when it is none (told). -ENOMEM. */
-static int check_line(struct verifier *v, const struct log_line *line, cJSON **json,
+static int check_line(struct verifier *v, const struct runaway_line *line, cJSON **json,
 		      struct seen **ret)
 {
 	const char *id;
@@ -84,13 +84,13 @@ static int check_line(struct verifier *v, const struct log_line *line, cJSON **j
 		problem(v, v->file, line->number, err < 0 ? "not JSON" : "no valid incident_id");
 		return 1;
 	}
-	if (!incident_line_sealed(line->text, line->len))
+	if (!runaway_line_sealed(line->text, line->len))
 		problem(v, v->file, line->number, "hash does not match the line: it was changed");
 	*ret = see(v, id);
 	return *ret ? 0 : -ENOMEM;
 }
 
-static int verify_state(void *ctx, const struct log_line *line)
+static int verify_state(void *ctx, const struct runaway_line *line)
 {
 	_cleanup_cjson_ cJSON *json = NULL;
 	struct verifier *v = ctx;
@@ -103,7 +103,7 @@ static int verify_state(void *ctx, const struct log_line *line)
 	return 0;
 }
 
-static int note_event_line(struct verifier *v, const struct log_line *line)
+static int note_event_line(struct verifier *v, const struct runaway_line *line)
 {
 	if (v->events == v->line_cap) {
 		size_t cap = v->line_cap ? v->line_cap * 2 : 1024;
@@ -119,7 +119,7 @@ static int note_event_line(struct verifier *v, const struct log_line *line)
 	return 0;
 }
 
-static int verify_event(void *ctx, const struct log_line *line)
+static int verify_event(void *ctx, const struct runaway_line *line)
 {
 	_cleanup_cjson_ cJSON *json = NULL;
 	struct verifier *v = ctx;
@@ -146,7 +146,7 @@ static int verify_event(void *ctx, const struct log_line *line)
 	return 0;
 }
 
-static int verify_file(struct verifier *v, enum log_id log, log_line_fn fn)
+static int verify_file(struct verifier *v, enum log_id log, runaway_line_fn fn)
 {
 	_cleanup_free_ char *path = runaway_path_join(v->state_dir, incident_log_names[log]);
 	_cleanup_close_ int fd = -1;
@@ -157,7 +157,7 @@ static int verify_file(struct verifier *v, enum log_id log, log_line_fn fn)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	return incident_lines_each(fd, fn, v);
+	return runaway_lines_each(fd, fn, v);
 }
 
 /* A readback knows how long the chain was: a cut end of events.jsonl shows here and nowhere else.
@@ -225,7 +225,7 @@ int runaway_store_verify(const char *state_dir, struct json_writer *w, bool *ret
 		err = -errno;
 	if (err < 0)
 		return err;
-	strcpy(v.head, INCIDENT_CHAIN_START);
+	strcpy(v.head, RUNAWAY_CHAIN_START);
 	json_init(&v.problems, &v.problems_text, false);
 	json_array_begin(&v.problems);
 	err = verify_file(&v, LOG_INCIDENTS, verify_state);

@@ -197,7 +197,7 @@ static void test_line_too_long(void **state _unused_)
 	struct harness h;
 
 	make_original(&h, &o);
-	for (int n = 0; n < 3 * INCIDENT_LINE_MAX; n += 4)
+	for (int n = 0; n < 3 * RUNAWAY_LINE_MAX; n += 4)
 		strbuf_adds(&b, "[[[[");
 	strbuf_addc(&b, '\n');
 	strbuf_add(&b, o.text[LOG_INCIDENTS], o.len[LOG_INCIDENTS]);
@@ -211,7 +211,7 @@ static void test_line_too_long(void **state _unused_)
 	restore(&h, &o);
 	strbuf_reset(&b);
 	strbuf_add(&b, o.text[LOG_INCIDENTS], o.len[LOG_INCIDENTS]);
-	for (int n = 0; n < 3 * INCIDENT_LINE_MAX; n += 4)
+	for (int n = 0; n < 3 * RUNAWAY_LINE_MAX; n += 4)
 		strbuf_adds(&b, "[[[[");
 	spill(&h, "incidents.jsonl", b.data, b.len);
 	open_damaged(&h, &info);

@@ -100,12 +100,12 @@ static void test_line_without_its_documents(void **state _unused_)
 
 	strcpy(rec->i.incident_id, "inc_20261122_0217_0123abcd");
 	strcpy(rec->i.lane_id, "lane");
-	rec->i.packet_json = calloc(1, INCIDENT_LINE_MAX + 16);
-	memset(rec->i.packet_json, '1', INCIDENT_LINE_MAX + 8);
+	rec->i.packet_json = calloc(1, RUNAWAY_LINE_MAX + 16);
+	memset(rec->i.packet_json, '1', RUNAWAY_LINE_MAX + 8);
 	incident_state_line(&b, rec);
 	assert_int_equal(b.error, 0);
 	assert_true(b.len < 4096);
-	assert_true(incident_line_sealed(b.data, b.len));
+	assert_true(runaway_line_sealed(b.data, b.len));
 	assert_int_equal(runaway_json_parse(b.data, b.len, &json, NULL), 0);
 	assert_true(cJSON_IsTrue(cJSON_GetObjectItem(json, "documents_cut")));
 	assert_int_equal(incident_state_parse(json, &back), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef RUNAWAY_INCIDENT_LINES_H
-#define RUNAWAY_INCIDENT_LINES_H
+#ifndef RUNAWAY_BASE_LINES_H
+#define RUNAWAY_BASE_LINES_H
 
 /* Reading a log line by line with a bound on what one line may cost. */
 
@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 /* Nothing longer is ever written; a longer line is skipped, not read. */
-#define INCIDENT_LINE_MAX (1024 * 1024)
+#define RUNAWAY_LINE_MAX (1024 * 1024)
 
-struct log_line {
+struct runaway_line {
 	const char *text; /* not NUL-terminated */
 	size_t len;	  /* bytes of text, the newline excluded; 0 when too_long */
 	uint64_t bytes;	  /* the same as in the file, however long */
@@ -22,9 +22,9 @@ struct log_line {
 };
 
 /* Returns 0 to go on, or a negative errno, which ends the reading and is returned. */
-typedef int (*log_line_fn)(void *ctx, const struct log_line *line);
+typedef int (*runaway_line_fn)(void *ctx, const struct runaway_line *line);
 
 /* From the present position of fd to its end. 0, or a negative errno. */
-int incident_lines_each(int fd, log_line_fn fn, void *ctx);
+int runaway_lines_each(int fd, runaway_line_fn fn, void *ctx);
 
 #endif

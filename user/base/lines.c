@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "incident/lines.h"
+#include "base/lines.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,10 +9,10 @@
 
 struct reader {
 	int fd;
-	char *buf; /* INCIDENT_LINE_MAX + 1 bytes: a longest line and its newline */
+	char *buf; /* RUNAWAY_LINE_MAX + 1 bytes: a longest line and its newline */
 	size_t len;
-	struct log_line line;
-	log_line_fn fn;
+	struct runaway_line line;
+	runaway_line_fn fn;
 	void *ctx;
 };
 
@@ -21,7 +21,7 @@ static ssize_t read_more(struct reader *r, size_t at)
 	ssize_t n;
 
 	do
-		n = read(r->fd, r->buf + at, INCIDENT_LINE_MAX + 1 - at);
+		n = read(r->fd, r->buf + at, RUNAWAY_LINE_MAX + 1 - at);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -88,9 +88,9 @@ static int skip_long_line(struct reader *r)
 	return give_whole_lines(r);
 }
 
-int incident_lines_each(int fd, log_line_fn fn, void *ctx)
+int runaway_lines_each(int fd, runaway_line_fn fn, void *ctx)
 {
-	_cleanup_free_ char *buf = malloc(INCIDENT_LINE_MAX + 1);
+	_cleanup_free_ char *buf = malloc(RUNAWAY_LINE_MAX + 1);
 	struct reader r = { .fd = fd, .buf = buf, .fn = fn, .ctx = ctx };
 	ssize_t n;
 	int err;
@@ -102,7 +102,7 @@ int incident_lines_each(int fd, log_line_fn fn, void *ctx)
 			return (int)n;
 		r.len += (size_t)n;
 		err = give_whole_lines(&r);
-		if (err == 0 && r.len > INCIDENT_LINE_MAX)
+		if (err == 0 && r.len > RUNAWAY_LINE_MAX)
 			err = skip_long_line(&r);
 		if (err < 0)
 			return err;
