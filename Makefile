@@ -9,6 +9,7 @@ ifeq ($(origin CC),default)
 CC      := gcc
 endif
 CLANG   ?= clang
+CLANGS  ?= $(patsubst /usr/bin/clang-%,%,$(wildcard /usr/bin/clang-1[469]))
 STRIP   ?= llvm-strip
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 PREFIX  ?= /usr/local
@@ -63,7 +64,7 @@ HELPERS := $(patsubst tests/helpers/%.c,$B/tests/helpers/%,$(HELPER_SRC))
 .SUFFIXES:
 .SECONDARY:
 .PHONY: all bin run check check-unit check-e2e check-style deps test-deps bench install \
-        uninstall clean help vmlinux format lint tests
+        uninstall clean help vmlinux format lint tests clang-objects
 
 all: bin
 
@@ -147,7 +148,14 @@ $B/tests/helpers/%: tests/helpers/%.c
 
 $(call room_obj,cli): ALL_CFLAGS += -DRUNAWAY_CLI
 
-tests: bin $(UNIT) $(HELPERS)
+tests: bin $(UNIT) $(HELPERS) clang-objects
+
+## the sensor's BPF objects by each clang that is supported and installed, in build/clang-*
+clang-objects:
+	$(Q)for v in $(CLANGS); do \
+	    $(MAKE) --no-print-directory CLANG=clang-$$v B=build/clang-$$v \
+	        build/clang-$$v/bpf/runaway.bpf.o.linked || exit 1; \
+	done
 
 ## install what is missing, build, and run the sensor on this host in the foreground
 run:
