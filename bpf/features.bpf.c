@@ -8,7 +8,7 @@
 
 struct rw_features rw_features;
 
-extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __weak __ksym;
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __weak __ksym;
 
 __hidden struct task_struct *rw_plain(struct task_struct *t)
 {
