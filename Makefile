@@ -9,7 +9,7 @@ ifeq ($(origin CC),default)
 CC      := gcc
 endif
 CLANG   ?= clang
-CLANGS  ?= $(patsubst /usr/bin/clang-%,%,$(wildcard /usr/bin/clang-1[469]))
+CLANGS  ?= $(patsubst /usr/bin/clang-%,%,$(wildcard /usr/bin/clang-1[4-9]))
 STRIP   ?= llvm-strip
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 PREFIX  ?= /usr/local
