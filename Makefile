@@ -59,11 +59,12 @@ UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT    := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(UNIT_SRC))
 HELPER_SRC := $(sort $(wildcard tests/helpers/*.c))
 HELPERS := $(patsubst tests/helpers/%.c,$B/tests/helpers/%,$(HELPER_SRC))
+VM_BIN  := $B/tests/vm/init $B/tests/vm/load_object
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all bin run check check-unit check-e2e check-style deps test-deps bench install \
+.PHONY: all bin run check check-unit check-e2e check-vm check-style deps test-deps bench install \
         uninstall clean help vmlinux format lint tests clang-objects
 
 all: bin
@@ -148,7 +149,18 @@ $B/tests/helpers/%: tests/helpers/%.c
 
 $(call room_obj,cli): ALL_CFLAGS += -DRUNAWAY_CLI
 
-tests: bin $(UNIT) $(HELPERS) clang-objects
+# First process of a guest: nothing else is there when it starts.
+$B/tests/vm/init: tests/vm/init.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARN) -O2 -static -MMD -MP -MF $@.d -o $@ $<
+
+$B/tests/vm/%: tests/vm/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(shell pkg-config --libs libbpf libelf zlib)
+
+tests: bin $(UNIT) $(HELPERS) $(VM_BIN) clang-objects
 
 ## the sensor's BPF objects by each clang that is supported and installed, in build/clang-*
 clang-objects:
@@ -176,6 +188,12 @@ check-unit: tests
 ## end-to-end tests only (root)
 check-e2e: tests
 	$(Q)scripts/run-tests $B e2e
+
+## tests in virtual machines only; KERNELS="5.10 6.12" names some, WRITE=1 renews docs/kernels.md
+check-vm:
+	$(Q)scripts/install-deps build test
+	$(Q)$(MAKE) --no-print-directory WERROR=1 bin $(HELPERS) $(VM_BIN)
+	$(Q)scripts/run-tests $B vm
 
 ## formatting, lint, room order, spelling of the build
 check-style:

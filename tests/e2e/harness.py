@@ -28,6 +28,10 @@ from metrics import Metrics
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 POLL_S = 0.02
+# On an emulated machine: times that a test waits are multiplied, counts are divided by it.
+SLOWNESS = float(os.environ.get("RUNAWAY_TEST_SLOWNESS", "1"))
+# Options for every daemon of the tests, as "--without fentry".
+DAEMON_ARGS = os.environ.get("RUNAWAY_TEST_DAEMON_ARGS", "").split()
 SANITIZER = re.compile(rb"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 # What a process of a test may know. Above all no CI marker of the job that runs the tests.
 CLEAN_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -47,6 +51,7 @@ class Skip(Exception):
 
 def wait_for(predicate, timeout_s, what):
     """Polls until the predicate gives something true, and returns that."""
+    timeout_s *= SLOWNESS
     end = time.monotonic() + timeout_s
     last = None
     while True:
@@ -68,6 +73,11 @@ def never(predicate, while_s, what, poll_s=0.25):
         time.sleep(poll_s)
 
 
+def few(count):
+    """So many, or fewer on a slow machine."""
+    return max(1, int(count / SLOWNESS))
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -83,7 +93,7 @@ class Reply:
 
 
 def http_request(port, path, method="GET", headers=None, timeout_s=5):
-    conn = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    conn = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s * SLOWNESS)
     try:
         conn.request(method, path, headers=headers or {})
         r = conn.getresponse()
@@ -121,7 +131,7 @@ class Daemon:
     def command(self):
         return [self.t.runawayd, "--config", self.config_path, "--state-dir", self.state_dir,
                 "--runtime-dir", self.runtime_dir,
-                "--web.listen-address", f"127.0.0.1:{self.port}", *self.args]
+                "--web.listen-address", f"127.0.0.1:{self.port}", *DAEMON_ARGS, *self.args]
 
     def spawn(self):
         """Starts it without waiting for anything."""
@@ -158,7 +168,7 @@ class Daemon:
     def stop(self, timeout_s=5):
         """SIGTERM; returns the exit status."""
         self.proc.terminate()
-        return self.proc.wait(timeout_s)
+        return self.proc.wait(timeout_s * SLOWNESS)
 
     def log(self):
         if not os.path.exists(self.log_path):
@@ -192,8 +202,8 @@ class Daemon:
     def ctl_run(self, *args, **kw):
         r = subprocess.run(
             [self.t.runawayctl, "--socket", os.path.join(self.runtime_dir, "control.sock"), *args],
-            env=CLEAN_ENV, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False,
-            **kw)
+            env=CLEAN_ENV, stdin=subprocess.DEVNULL, capture_output=True, timeout=20 * SLOWNESS,
+            check=False, **kw)
         assert r.returncode >= 0 and not SANITIZER.search(r.stderr), r
         return r
 

@@ -7,9 +7,9 @@ import os
 import subprocess
 
 import procfs
-from harness import main, test, wait_for
+from harness import few, main, test, wait_for
 
-ROUNDS, BATCH, THREADS = 400, 50, 8
+ROUNDS, BATCH, THREADS = few(8) * 50, 50, 8
 
 
 def pipes(t, argv, **kw):

@@ -5,6 +5,8 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "sensor/sensor.h"
+
 enum option_id {
 	OPT_CONFIG = 256,
 	OPT_STATE_DIR,
@@ -19,6 +21,7 @@ enum option_id {
 	OPT_LOG_FORMAT,
 	OPT_LOG_LEVEL,
 	OPT_USER,
+	OPT_WITHOUT,
 	OPT_CHECK_CONFIG,
 	OPT_REPLAY,
 	OPT_UNLOAD,
@@ -44,6 +47,8 @@ static const struct {
 	{ "proc-root", "DIR", OPT_PROC_ROOT, "where the host's procfs is (/proc)" },
 	{ "cgroup-root", "DIR", OPT_CGROUP_ROOT, "where cgroups are mounted (/sys/fs/cgroup)" },
 	{ "user", "NAME", OPT_USER, "run as (runawayd if there is one, else nobody)" },
+	{ "without", "fentry,hot", OPT_WITHOUT,
+	  "leave out what this kernel offers, use the fallback" },
 	{ "log-format", "text|json", OPT_LOG_FORMAT, "log on stderr (text)" },
 	{ "log-level", "LEVEL", OPT_LOG_LEVEL, "error, warning, info or debug (info)" },
 	{ "check-config", "FILE", OPT_CHECK_CONFIG, "validate a configuration and exit" },
@@ -126,6 +131,11 @@ static int set_one(struct options *o, int id, const char *arg)
 		return 0;
 	case OPT_USER:
 		o->user = arg;
+		return 0;
+	case OPT_WITHOUT:
+		if (runaway_features_parse_without(arg, &o->without) < 0)
+			return usage_error("--without %s: use fentry, hot or both with a comma",
+					   arg);
 		return 0;
 	case OPT_LOG_FORMAT:
 	case OPT_LOG_LEVEL:

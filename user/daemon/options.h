@@ -36,6 +36,7 @@ struct options {
 	const char *textfile;	    /* NULL: the configuration's */
 	const char *record, *replay, *check;
 	const char *proc_root, *cgroup_root;
+	unsigned int without; /* enum runaway_optional */
 	const char *user; /* whose rights it keeps; NULL: runawayd if there is one, else nobody */
 	bool log_json;
 	enum runaway_log_level log_level;

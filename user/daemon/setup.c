@@ -156,6 +156,7 @@ static int setup_sensor(struct daemon *d)
 		.proc_root = d->opt->proc_root,
 		.cgroup_root = d->opt->cgroup_root,
 		.pin_dir = d->opt->pin_dir,
+		.without = d->opt->without,
 		.max_processes = d->config.limits.processes,
 		.max_cgroups = d->config.limits.cgroups,
 		.marker_names = d->marker_names,

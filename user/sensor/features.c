@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Asking the kernel what it has, by trying it. */
 
+#include <string.h>
 #include <sys/utsname.h>
 
 #include "base/log.h"
@@ -104,6 +105,33 @@ bool sensor_features_try_hot(void)
 		return false;
 	bpf_program__set_autoload(skel->progs.rw_hot, true);
 	return rw_bpf__load(skel) == 0;
+}
+
+int runaway_features_parse_without(const char *list, unsigned int *ret_without)
+{
+	static const struct {
+		const char *name;
+		unsigned int bit;
+	} optional[] = {
+		{ "fentry", RUNAWAY_WITHOUT_FENTRY },
+		{ "hot", RUNAWAY_WITHOUT_HOT },
+	};
+	_cleanup_free_ char *copy = strdup(list);
+	unsigned int without = 0, before;
+	char *rest = copy, *word;
+
+	if (!copy)
+		return -ENOMEM;
+	while ((word = strsep(&rest, ","))) {
+		before = without;
+		for (size_t i = 0; i < ARRAY_SIZE(optional); i++)
+			if (strcmp(word, optional[i].name) == 0)
+				without |= optional[i].bit;
+		if (without == before)
+			return -EINVAL;
+	}
+	*ret_without = without;
+	return 0;
 }
 
 static int discard(enum libbpf_print_level level, const char *fmt, va_list args)

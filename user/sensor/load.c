@@ -122,6 +122,19 @@ static int give_up_scratch(struct runaway_sensor *s)
 	return 0;
 }
 
+/* The best that this kernel has, but for what was asked to be left out. */
+static void choose_variants(struct runaway_features *f, unsigned int without)
+{
+	if (without & RUNAWAY_WITHOUT_FENTRY)
+		snprintf(f->why_no_fentry, sizeof(f->why_no_fentry), "left out by --without");
+	else
+		f->fentry_reparent =
+			sensor_features_try_reparent(f->why_no_fentry, sizeof(f->why_no_fentry));
+	f->reparent_hook = f->fentry_reparent ? "fentry" : "exit_children";
+	f->hot_pass = !(without & RUNAWAY_WITHOUT_HOT) && sensor_features_try_hot();
+	f->scan = f->hot_pass ? "iter_task+hot" : "iter_task";
+}
+
 int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 {
 	int r, ssid_cpu = -1, ssid_cpuacct = -1;
@@ -137,11 +150,7 @@ int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 				       "CONFIG_DEBUG_INFO_BTF is needed");
 	if (r < 0)
 		return log_error_errno(r, "cannot ask the kernel for its features");
-	s->features.fentry_reparent = sensor_features_try_reparent(
-		s->features.why_no_fentry, sizeof(s->features.why_no_fentry));
-	s->features.reparent_hook = s->features.fentry_reparent ? "fentry" : "exit_children";
-	s->features.hot_pass = sensor_features_try_hot();
-	s->features.scan = s->features.hot_pass ? "iter_task+hot" : "iter_task";
+	choose_variants(&s->features, c->without);
 
 	s->skel = rw_bpf__open();
 	if (!s->skel)

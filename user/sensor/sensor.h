@@ -20,12 +20,19 @@
 /* Called for each record, in order. rec is valid during the call only. */
 typedef void (*runaway_sink_fn)(void *ctx, const struct rw_hdr *rec, size_t len);
 
+/* What a kernel may lack, and what can be left out on purpose where it is there. */
+enum runaway_optional {
+	RUNAWAY_WITHOUT_FENTRY = 1 << 0, /* fentry/kill_orphaned_pgrp */
+	RUNAWAY_WITHOUT_HOT = 1 << 1,	 /* the pass over threads that ran lately */
+};
+
 struct runaway_sensor_config {
 	const char *proc_root;	 /* "/proc" */
 	const char *cgroup_root; /* "/sys/fs/cgroup" */
 	const char *pin_dir;	 /* NULL: nothing is pinned */
 	uint32_t max_processes;	 /* entries of rw_procs; rw_threads gets four times that */
 	uint32_t max_cgroups;
+	unsigned int without;				/* enum runaway_optional, ORed */
 	uint32_t events_ring_bytes, samples_ring_bytes; /* power of two, 0: default */
 	const char *const *marker_names;		/* allow-list, NULL-terminated */
 };
@@ -122,6 +129,9 @@ void runaway_sensor_note_overruns(struct runaway_sensor *s, uint64_t missed);
 int runaway_sensor_set_markers(struct runaway_sensor *s, const char *const *names);
 /* The RW_META record, which open() gives to the sink before all others. */
 void runaway_sensor_meta(const struct runaway_sensor *s, struct rw_meta *ret);
+
+/* "fentry,hot": names of what to leave out. 0, or -EINVAL with *ret_without untouched. */
+int runaway_features_parse_without(const char *list, unsigned int *ret_without);
 
 /* Probes without loading anything for good: for --version and doctor. 0 or -errno. */
 int runaway_features_probe(struct runaway_features *ret);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * First process of a guest: mounts what programs expect, starts the driver with
+ * its output on the serial line that $RESULTS names (from the kernel's command
+ * line), reaps whoever is left behind, and turns the machine off when the driver
+ * has ended. Static: it is all that is needed before the driver.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* cgroups are not here: the driver lays them out, in more than one way. */
+static const struct {
+	const char *dir, *type;
+	const char *options;
+} mounts[] = {
+	{ "/proc", "proc", NULL },
+	{ "/sys", "sysfs", NULL },
+	{ "/dev", "devtmpfs", NULL },
+	{ "/dev/pts", "devpts", "ptmxmode=666" },
+	{ "/dev/shm", "tmpfs", "mode=1777" },
+	{ "/tmp", "tmpfs", "mode=1777" },
+	{ "/run", "tmpfs", "mode=755" },
+	{ "/sys/fs/bpf", "bpf", "mode=700" },
+	{ "/sys/kernel/security", "securityfs", NULL },
+	{ "/sys/kernel/tracing", "tracefs", NULL },
+};
+
+static void mount_all(void)
+{
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		mkdir(mounts[i].dir, 0755);
+		if (mount(mounts[i].type, mounts[i].dir, mounts[i].type, 0, mounts[i].options) < 0)
+			fprintf(stderr, "init: %s on %s: %s\n", mounts[i].type, mounts[i].dir,
+				strerror(errno));
+	}
+}
+
+/* Tests speak HTTP to the daemon. */
+static void loopback_up(void)
+{
+	struct ifreq req = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &req) < 0)
+		fprintf(stderr, "init: lo: %s\n", strerror(errno));
+	close(fd);
+}
+
+static void driver(char **argv)
+{
+	const char *line = getenv("RESULTS");
+	struct termios raw;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/%s", line ? line : "console");
+	setsid();
+	fd = open(path, O_RDWR | O_NOCTTY);
+	if (fd < 0) {
+		fprintf(stderr, "init: %s: %s\n", path, strerror(errno));
+		_exit(1);
+	}
+	if (tcgetattr(fd, &raw) == 0) {
+		cfmakeraw(&raw);
+		tcsetattr(fd, TCSANOW, &raw);
+	}
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	execv(argv[0], argv);
+	fprintf(stderr, "init: %s: %s\n", argv[0], strerror(errno));
+	_exit(1);
+}
+
+int main(void)
+{
+	static char *argv[] = { "/usr/bin/python3", "/runawayd/tests/vm/guest.py", NULL };
+	pid_t pid, gone;
+
+	mount_all();
+	loopback_up();
+	pid = fork();
+	if (pid == 0)
+		driver(argv);
+	do
+		gone = wait(NULL);
+	while (gone != pid && (gone > 0 || errno == EINTR));
+	/* What was written to the line has to leave it. */
+	sleep(1);
+	reboot(RB_POWER_OFF);
+	reboot(RB_AUTOBOOT);
+	return 1;
+}

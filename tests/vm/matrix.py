@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Which guests are booted and what runs in each. This list is the support statement: a
+kernel that is not here is not supported.
+"""
+
+FALLBACK = {"RUNAWAY_TEST_DAEMON_ARGS": "--without fentry"}
+
+# name: kernel (scripts/fetch-kernel), arch, more for its command line, steps
+GUESTS = {
+    "5.10": {"kernel": "5.10", "steps": ["v2", "fallback", "hybrid", "v1"]},
+    "6.1": {"kernel": "6.1", "steps": ["v2", "fallback", "hybrid", "v1"]},
+    "6.1-preempt": {"kernel": "6.1", "append": "preempt=full", "steps": ["preempt"]},
+    "6.12": {"kernel": "6.12", "steps": ["v2", "fallback", "hybrid", "v1"]},
+    "7": {"kernel": "7", "steps": ["v2", "fallback", "hybrid", "v1"]},
+}
+
+TIMEOUT_S = 280  # of a guest, from power on to power off
+
+# name: cgroup layout, environment, programs below tests/ with the names of single tests
+STEPS = {
+    "v2": {"layout": "v2", "cases": True, "run": [["e2e/test_threads.py"]]},
+    "fallback": {"layout": "v2", "env": FALLBACK, "run": [["e2e/test_threads.py"]]},
+    "hybrid": {"layout": "hybrid", "run": []},
+    "v1": {"layout": "v1", "cases": True, "run": []},
+    "preempt": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
+}
+
+
+def chosen(kernels):
+    """Guests of these kernels (words; a guest's own name does as well); all when there is none."""
+    wanted = kernels.split()
+    unknown = set(wanted) - {g["kernel"] for g in GUESTS.values()} - set(GUESTS)
+    if unknown:
+        raise SystemExit(f"KERNELS: no such kernel in tests/vm/matrix.py: {' '.join(unknown)}")
+    return [n for n, g in GUESTS.items() if not wanted or n in wanted or g["kernel"] in wanted]
