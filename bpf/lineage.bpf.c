@@ -187,7 +187,8 @@ __noinline int rw_env_variable(__u64 off)
 {
 	struct rw_marker_set *set;
 	struct exec_scratch *s;
-	__u32 zero = 0, used;
+	__u32 zero = 0;
+	__u64 used;
 	long n;
 
 	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
@@ -195,9 +196,11 @@ __noinline int rw_env_variable(__u64 off)
 	if (!s || !set || off > RW_ENV_CHUNK)
 		return 0;
 	n = bpf_probe_read_kernel_str(s->var, sizeof(s->var), s->env + off);
+	if (n <= 0 || !listed(set, (const __u64 *)s->var))
+		return 0;
 	used = s->markers;
-	if (n <= 0 || used > RW_MARKERS_MAX - RW_MARKER_VALUE ||
-	    !listed(set, (const __u64 *)s->var))
+	barrier_var(used);
+	if (used > RW_MARKERS_MAX - RW_MARKER_VALUE)
 		return 0;
 	bpf_probe_read_kernel(s->found + used, RW_MARKER_VALUE, s->var);
 	s->markers = used + n;
@@ -422,9 +425,10 @@ static __always_inline void emit_children(struct task_struct *p, __u32 live)
 	__u32 n = 0;
 
 	head = (void *)p + bpf_core_field_offset(struct task_struct, children);
-	next = p->children.next;
-	if (!next || next == head)
+	if (p->children.next == head)
 		return;
+	/* Read as a number: before 6.2 nothing unknown may be taken from a typed pointer. */
+	next = BPF_CORE_READ(p, children.next);
 	ev = rw_event_reserve(sizeof(*ev), RW_CHILDREN);
 	if (!ev)
 		return;

@@ -35,19 +35,6 @@ __hidden struct rw_counters *rw_counters_here(void)
 	return bpf_map_lookup_elem(&rw_counters, &zero);
 }
 
-/*
- * `seq` is not atomic: two programs that nest on one CPU may number alike. It
- * proves gaps to the reader; the counters are the books, and they are atomic.
- */
-static __always_inline void fill(struct rw_hdr *h, __u32 len, __u32 type, __u64 seq)
-{
-	h->type = type;
-	h->cpu = bpf_get_smp_processor_id();
-	h->len = len;
-	h->seq = seq;
-	h->time_ns = bpf_ktime_get_boot_ns();
-}
-
 __hidden void rw_count_fault(void)
 {
 	struct rw_counters *c = rw_counters_here();
@@ -63,45 +50,46 @@ static __always_inline __u64 wake_flags(void *ring, __u64 threshold, bool wake)
 	return BPF_RB_NO_WAKEUP;
 }
 
-__hidden void *rw_event_reserve(__u32 len, __u32 type)
+/* An attempt: counted, and the number that the record bears. 0: it may not be written. */
+static __always_inline __u64 attempt(struct rw_counters *c, __u32 type, bool event)
+{
+	if (!c || type >= RW_KERNEL_TYPES)
+		return 0;
+	__sync_fetch_and_add(&c->emitted[type], 1);
+	return event ? ++c->seq_events : ++c->seq_samples;
+}
+
+__hidden __u64 rw_event_attempt(__u32 type)
+{
+	return attempt(rw_counters_here(), type, true);
+}
+
+__hidden __u64 rw_sample_attempt(__u32 type)
+{
+	return attempt(rw_counters_here(), type, false);
+}
+
+__hidden void *rw_event_room(__u32 len)
+{
+	return bpf_ringbuf_reserve(&rw_events, len, 0);
+}
+
+__hidden void *rw_sample_room(__u32 len)
+{
+	return bpf_ringbuf_reserve(&rw_samples, len, 0);
+}
+
+__hidden void rw_count_drop(__u32 type)
 {
 	struct rw_counters *c = rw_counters_here();
-	void *rec;
 
-	if (!c || type >= RW_KERNEL_TYPES)
-		return NULL;
-	__sync_fetch_and_add(&c->emitted[type], 1);
-	c->seq_events++;
-	rec = bpf_ringbuf_reserve(&rw_events, len, 0);
-	if (!rec) {
+	if (c && type < RW_KERNEL_TYPES)
 		__sync_fetch_and_add(&c->dropped[type], 1);
-		return NULL;
-	}
-	fill(rec, len, type, c->seq_events);
-	return rec;
 }
 
 __hidden void rw_event_submit(void *rec, bool wake)
 {
 	bpf_ringbuf_submit(rec, wake_flags(&rw_events, rw_events_wake, wake));
-}
-
-__hidden void *rw_sample_reserve(__u32 len, __u32 type)
-{
-	struct rw_counters *c = rw_counters_here();
-	void *rec;
-
-	if (!c || type >= RW_KERNEL_TYPES)
-		return NULL;
-	__sync_fetch_and_add(&c->emitted[type], 1);
-	c->seq_samples++;
-	rec = bpf_ringbuf_reserve(&rw_samples, len, 0);
-	if (!rec) {
-		__sync_fetch_and_add(&c->dropped[type], 1);
-		return NULL;
-	}
-	fill(rec, len, type, c->seq_samples);
-	return rec;
 }
 
 __hidden void rw_sample_submit(void *rec)
@@ -111,28 +99,26 @@ __hidden void rw_sample_submit(void *rec)
 
 __hidden int rw_event_output(void *rec, __u32 len, __u32 type)
 {
-	struct rw_counters *c = rw_counters_here();
+	__u64 seq = rw_event_attempt(type);
 
-	if (!c || type >= RW_KERNEL_TYPES)
+	if (!seq)
 		return 0;
-	__sync_fetch_and_add(&c->emitted[type], 1);
-	fill(rec, len, type, ++c->seq_events);
+	rw_fill(rec, len, type, seq);
 	if (bpf_ringbuf_output(&rw_events, rec, len, wake_flags(&rw_events, rw_events_wake, false)))
-		__sync_fetch_and_add(&c->dropped[type], 1);
+		rw_count_drop(type);
 	return 0;
 }
 
 __hidden int rw_sample_output(void *rec, __u32 len, __u32 type)
 {
-	struct rw_counters *c = rw_counters_here();
+	__u64 seq = rw_sample_attempt(type);
 
-	if (!c || type >= RW_KERNEL_TYPES)
+	if (!seq)
 		return 0;
-	__sync_fetch_and_add(&c->emitted[type], 1);
-	fill(rec, len, type, ++c->seq_samples);
+	rw_fill(rec, len, type, seq);
 	if (bpf_ringbuf_output(&rw_samples, rec, len,
 			       wake_flags(&rw_samples, rw_samples_wake, false)))
-		__sync_fetch_and_add(&c->dropped[type], 1);
+		rw_count_drop(type);
 	return 0;
 }
 

@@ -20,15 +20,61 @@
 /* This CPU's counters; never NULL in practice, but the verifier wants it asked. */
 __hidden struct rw_counters *rw_counters_here(void);
 
+/* Parts of the functions below. */
+__hidden __u64 rw_event_attempt(__u32 type);
+__hidden __u64 rw_sample_attempt(__u32 type);
+__hidden void *rw_event_room(__u32 len);
+__hidden void *rw_sample_room(__u32 len);
+__hidden void rw_count_drop(__u32 type);
+
+/*
+ * `seq` is not atomic: two programs that nest on one CPU may number alike. It
+ * proves gaps to the reader; the counters are the books, and they are atomic.
+ */
+static __always_inline void rw_fill(struct rw_hdr *h, __u32 len, __u32 type, __u64 seq)
+{
+	h->type = type;
+	h->cpu = bpf_get_smp_processor_id();
+	h->len = len;
+	h->seq = seq;
+	h->time_ns = bpf_ktime_get_boot_ns();
+}
+
 /*
  * Room for one record of fixed length, its header filled; NULL (and counted)
- * when the ring has none. `len` must be a constant. A lineage record wakes the
- * reader at once only if `wake`; otherwise the reader comes by each interval,
- * or when a good part of the ring is queued.
+ * when the ring has none. `len` must be a constant. Whether there is room is
+ * asked here, in the caller's frame, and only once: before 6.2 the verifier
+ * does not know that what was asked in a function it called cannot be NULL.
  */
-__hidden void *rw_event_reserve(__u32 len, __u32 type);
+static __always_inline void *rw_event_reserve(__u32 len, __u32 type)
+{
+	__u64 seq = rw_event_attempt(type);
+	void *rec = rw_event_room(len);
+
+	if (rec)
+		rw_fill(rec, len, type, seq);
+	else
+		rw_count_drop(type);
+	return rec;
+}
+
+static __always_inline void *rw_sample_reserve(__u32 len, __u32 type)
+{
+	__u64 seq = rw_sample_attempt(type);
+	void *rec = rw_sample_room(len);
+
+	if (rec)
+		rw_fill(rec, len, type, seq);
+	else
+		rw_count_drop(type);
+	return rec;
+}
+
+/*
+ * A lineage record wakes the reader at once only if `wake`; otherwise the
+ * reader comes by each interval, or when a good part of the ring is queued.
+ */
 __hidden void rw_event_submit(void *rec, bool wake);
-__hidden void *rw_sample_reserve(__u32 len, __u32 type);
 __hidden void rw_sample_submit(void *rec);
 
 /* The same for a record of variable length that begins with a struct rw_hdr. */
