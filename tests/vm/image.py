@@ -127,14 +127,20 @@ def python_library(root):
                     yield os.path.relpath(path, root), path
 
 
+def wanted_object(path):
+    """A BPF object that is loaded as it is: the linked one, and those that are not part of it."""
+    return path.name.endswith((".bpf.o.linked", "gate.bpf.o"))
+
+
 def own_files(build):
+    compilers = [f"{p.name}/bpf" for p in build.glob("clang-*")]
     for tree in TREE:
         for path in sorted((ROOT / tree).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield f"runawayd/{path.relative_to(ROOT)}", path
-    for folder in ("bin", "bpf", "tests/helpers", "tests/vm"):
+    for folder in ("bin", "bpf", "tests/helpers", "tests/vm", *compilers):
         for path in sorted((build / folder).rglob("*")):
-            if path.is_file() and (folder == "bpf" or not BUILT.search(str(path))):
+            if path.is_file() and (wanted_object(path) or not BUILT.search(str(path))):
                 yield f"runawayd/build/{path.relative_to(build)}", path
 
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * load_object FILE...: gives each program of each BPF object to this kernel's verifier,
- * one program at a time, and prints a line for each:
+ * load_object FILE [NAME...]: gives each program of a BPF object to this kernel's verifier and
+ * prints a line for each:
  *
  *	loaded NAME INSTRUCTIONS SECTION
  *	refused NAME ERRNO SECTION
  *
- * INSTRUCTIONS is what the verifier processed. The log of a refused one follows on stderr. Maps are
- * made small: they are not what is looked at.
+ * INSTRUCTIONS is what the verifier processed. All are loaded at once but those named, and if that
+ * fails one at a time: a kernel's type information takes long to read. The log of a refused one
+ *follows on stderr. Maps are made small: they are not what is looked at.
  */
 
 #include <bpf/libbpf.h>
@@ -21,7 +22,6 @@
 #define LOG_BYTES (4u << 20)
 #define LOG_STATS 4 /* BPF_LOG_STATS: the verifier's summary alone */
 
-static char log_text[LOG_BYTES];
 static char said[1 << 16];
 
 /* What libbpf says is shown when a program is refused before the verifier had it. */
@@ -48,10 +48,10 @@ static void make_small(struct bpf_object *obj)
 }
 
 /* Global functions are verified first, each with a line of its own: the sum is the price. */
-static unsigned long processed(void)
+static unsigned long processed(const char *log)
 {
 	unsigned long sum = 0;
-	const char *at = log_text;
+	const char *at = log;
 
 	while ((at = strstr(at, "processed "))) {
 		at += strlen("processed ");
@@ -60,70 +60,115 @@ static unsigned long processed(void)
 	return sum;
 }
 
-static int load_one(const char *path, const char *name, int level)
-{
-	struct bpf_program *prog, *chosen = NULL;
-	struct bpf_object *obj;
-	int r;
+struct one {
+	char name[64], section[64];
+	char *log;
+};
 
-	log_text[0] = said[0] = '\0';
-	obj = bpf_object__open_file(path, NULL);
+static struct one programs[64];
+static size_t program_count;
+
+static struct one *find(const char *name)
+{
+	for (size_t i = 0; i < program_count; i++)
+		if (strcmp(programs[i].name, name) == 0)
+			return &programs[i];
+	return NULL;
+}
+
+static int list(const char *path)
+{
+	struct bpf_object *obj = bpf_object__open_file(path, NULL);
+	struct bpf_program *prog;
+	struct one *p;
+
 	if (!obj)
 		return -errno;
+	program_count = 0;
+	bpf_object__for_each_program(prog, obj)
+	{
+		p = &programs[program_count++];
+		snprintf(p->name, sizeof(p->name), "%s", bpf_program__name(prog));
+		snprintf(p->section, sizeof(p->section), "%s", bpf_program__section_name(prog));
+		free(p->log);
+		p->log = NULL;
+	}
+	bpf_object__close(obj);
+	return 0;
+}
+
+/* Loads one program, or (name NULL) all but those on the list. */
+static int load(const char *path, const char *name, char **apart, int level)
+{
+	struct bpf_object *obj = bpf_object__open_file(path, NULL);
+	struct bpf_program *prog;
+	struct one *p;
+	bool wanted;
+	int r;
+
+	if (!obj)
+		return -errno;
+	said[0] = '\0';
 	make_small(obj);
 	bpf_object__for_each_program(prog, obj)
 	{
-		bpf_program__set_autoload(prog, strcmp(bpf_program__name(prog), name) == 0);
-		if (strcmp(bpf_program__name(prog), name) == 0)
-			chosen = prog;
+		p = find(bpf_program__name(prog));
+		wanted = name ? strcmp(p->name, name) == 0 : true;
+		for (char **x = apart; !name && *x; x++)
+			wanted = wanted && strcmp(p->name, *x) != 0;
+		bpf_program__set_autoload(prog, wanted);
+		if (!wanted)
+			continue;
+		free(p->log);
+		p->log = calloc(1, level == LOG_STATS ? 1u << 16 : LOG_BYTES);
+		if (!p->log)
+			return -ENOMEM;
+		bpf_program__set_log_level(prog, (unsigned int)level);
+		bpf_program__set_log_buf(prog, p->log, level == LOG_STATS ? 1u << 16 : LOG_BYTES);
 	}
-	bpf_program__set_log_level(chosen, (unsigned int)level);
-	bpf_program__set_log_buf(chosen, log_text, sizeof(log_text));
 	r = bpf_object__load(obj);
 	bpf_object__close(obj);
 	return r;
 }
 
-static int load_each(const char *path)
+static int load_each(const char *path, char **apart)
 {
-	struct bpf_object *obj = bpf_object__open_file(path, NULL);
-	struct bpf_program *prog;
-	int r, refused = 0;
+	int refused = 0, r = list(path);
+	bool together;
 
-	if (!obj) {
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+	if (r < 0) {
+		fprintf(stderr, "%s: %s\n", path, strerror(-r));
 		return -1;
 	}
-	bpf_object__for_each_program(prog, obj)
-	{
-		const char *name = bpf_program__name(prog);
+	together = load(path, NULL, apart, LOG_STATS) == 0;
+	for (size_t i = 0; i < program_count; i++) {
+		struct one *p = &programs[i];
 
-		r = load_one(path, name, LOG_STATS);
+		r = 0;
+		if (!together || !p->log)
+			r = load(path, p->name, NULL, LOG_STATS);
 		if (r == 0) {
-			printf("loaded %s %lu %s\n", name, processed(),
-			       bpf_program__section_name(prog));
+			printf("loaded %s %lu %s\n", p->name, processed(p->log), p->section);
 			continue;
 		}
 		refused++;
-		printf("refused %s %d %s\n", name, -r, bpf_program__section_name(prog));
-		load_one(path, name, 1);
-		fprintf(stderr, "---- %s %s\n%s\n%s\n", path, name, said, log_text);
+		printf("refused %s %d %s\n", p->name, -r, p->section);
+		load(path, p->name, NULL, 1);
+		fprintf(stderr, "---- %s %s\n%s\n%s\n", path, p->name, said, p->log);
 	}
-	bpf_object__close(obj);
 	return refused;
 }
 
 int main(int argc, char **argv)
 {
-	int refused = 0, r;
+	int r;
 
 	libbpf_set_print(to_said);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (int i = 1; i < argc; i++) {
-		r = load_each(argv[i]);
-		if (r < 0)
-			return 2;
-		refused += r;
+	if (argc < 2) {
+		fprintf(stderr, "usage: load_object FILE [NAME...]\n");
+		return 2;
 	}
-	return refused ? 1 : 0;
+	r = load_each(argv[1], argv + 2);
+	return r < 0 ? 2 : r > 0;
 }
