@@ -53,8 +53,9 @@ BPF_OBJ := $(patsubst bpf/%.bpf.c,$B/bpf/%.bpf.o,$(BPF_SRC))
 SKEL    := $B/bpf/runaway.skel.h
 GATE_SKEL := $B/bpf/gate.skel.h
 GUARD_OBJ := $(patsubst user/%.c,$B/user/%.o,$(sort $(wildcard user/gate/guard*.c)))
+GATE_OBJ := $(filter-out $(GUARD_OBJ) $(GATE_DOC:%=$B/user/gate/%.o) %/main.o,$(call room_obj,gate))
 
-BIN     := $B/bin/runawayd $B/bin/runawayctl
+BIN     := $B/bin/runawayd $B/bin/runawayctl $B/bin/runaway-gate
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT    := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(UNIT_SRC))
 HELPER_SRC := $(sort $(wildcard tests/helpers/*.c))
@@ -132,14 +133,30 @@ $B/lib/guard.a: $(GUARD_OBJ)
 	$(Q)mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
+# Authoriser and actuator without main().
+$B/lib/gate.a: $(GATE_OBJ)
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+GATE_LINKED := $B/lib/gate.a $B/lib/guard.a $B/lib/gatedoc.a $B/lib/base.a
+GATE_LIBS   = $(shell pkg-config --libs libbpf libelf zlib libcjson libsodium) -lm
+$B/bin/runaway-gate: $B/user/gate/main.o $(GATE_LINKED)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(GATE_LIBS)
+
+# Tests that let a step of the gate fail or wait do it when they are linked; nothing in the gate knows.
+wrapped = $(shell sed -n 's|^/\* linked with --wrap: \(.*\) \*/$$|\1|p' $(1))
+
 # Unit tests: every tests/unit/<room>/test_*.c is a program of its own.
-$B/tests/unit/%: tests/unit/%.c $(ARCHIVES) $(call room_obj,daemon) $B/lib/guard.a
+$B/tests/unit/%: tests/unit/%.c $(ARCHIVES) $(call room_obj,daemon) $B/lib/guard.a $B/lib/gate.a
 	$(call say,TEST,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< \
 	    $(if $(findstring unit/daemon/,$<),$(filter-out %/main.o,$(call room_obj,daemon))) \
 	    $(if $(findstring unit/cli/,$<),$(filter-out %/main.o,$(call room_obj,cli))) \
-	    $(if $(findstring unit/gate/,$<),$B/lib/guard.a) \
+	    $(if $(findstring unit/gate/,$<),$(patsubst %,-Wl$(comma)--wrap=%,$(call wrapped,$<)) $B/lib/gate.a $B/lib/guard.a) \
 	    $(LINKED) $(LDLIBS) -lcmocka
 
 $B/tests/helpers/%: tests/helpers/%.c
@@ -223,6 +240,7 @@ format:
 ## install into $(DESTDIR)$(PREFIX)
 install: bin
 	install -D -m 0755 $B/bin/runawayd $(DESTDIR)$(PREFIX)/sbin/runawayd
+	install -D -m 0755 $B/bin/runaway-gate $(DESTDIR)$(PREFIX)/sbin/runaway-gate
 	install -D -m 0755 $B/bin/runawayctl $(DESTDIR)$(PREFIX)/bin/runawayctl
 	install -D -m 0644 deploy/prometheus/alerts.yml $(DESTDIR)$(PREFIX)/share/runawayd/alerts.yml
 	install -D -m 0644 deploy/completion/runawayctl.bash \
@@ -234,7 +252,7 @@ install: bin
 
 ## remove what install put there
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/runawayd $(DESTDIR)$(PREFIX)/bin/runawayctl
+	rm -f $(DESTDIR)$(PREFIX)/sbin/runawayd $(DESTDIR)$(PREFIX)/sbin/runaway-gate $(DESTDIR)$(PREFIX)/bin/runawayctl
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/runawayctl \
 	    $(DESTDIR)$(PREFIX)/lib/systemd/system/runawayd.service
 	rm -rf $(DESTDIR)$(PREFIX)/share/runawayd $(DESTDIR)$(PREFIX)/share/doc/runawayd

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The gate's own state: is it open at all? */
+#include <fcntl.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "gate/state.h"
+
+#define REASON(id) RUNAWAY_REASON_##id
+
+/* What cannot be looked at may be there. */
+bool runaway_gate_disarm_file(const struct runaway_gate *g)
+{
+	struct stat st;
+
+	return fstatat(g->folder, RUNAWAY_DISARM_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       errno != ENOENT;
+}
+
+enum runaway_reason runaway_gate_closed(struct runaway_gate *g)
+{
+	enum runaway_guard_tier tier = runaway_guard_tier(g->guard);
+
+	if (g->audit.failed != REASON(NONE))
+		return g->audit.failed;
+	if (g->audit.disarm_seq != 0 || runaway_gate_disarm_file(g))
+		return REASON(DISARMED);
+	if (g->witness_differs)
+		return REASON(WITNESS_MISMATCH);
+	if (tier == RUNAWAY_GUARD_NONE)
+		return REASON(NOT_CONFINED);
+	if (g->config.require_kernel_guard && tier != RUNAWAY_GUARD_LSM)
+		return REASON(GUARD_MISSING);
+	if (g->actuator.fd < 0)
+		return REASON(ACTUATOR_GONE);
+	return REASON(NONE);
+}
+
+void runaway_gate_disarm(struct runaway_gate *g, const char *by, const char *why)
+{
+	struct runaway_record r;
+	uint64_t seq;
+
+	if (g->audit.disarm_seq != 0)
+		return;
+	runaway_audit_begin(&g->audit, "disarm", &r);
+	json_kv_string(&r.w, "by", by);
+	json_kv_string(&r.w, "why", why);
+	seq = r.seq;
+	/* Where it cannot be written the gate is closed by that alone. */
+	(void)runaway_audit_commit(&g->audit, &r);
+	g->audit.disarm_seq = seq;
+	snprintf(g->audit.disarmed_by, sizeof(g->audit.disarmed_by), "%s", by);
+}
+
+void runaway_gate_take_signals(struct runaway_gate *g)
+{
+	struct signalfd_siginfo s;
+
+	while (read(g->signals, &s, sizeof(s)) == (ssize_t)sizeof(s)) {
+		if (s.ssi_signo == SIGUSR2)
+			runaway_gate_disarm(g, "SIGUSR2", "");
+		else
+			g->stop = true;
+	}
+}
+
+void runaway_gate_drain(struct runaway_gate *g)
+{
+	struct rw_gate_witness w;
+
+	while (runaway_guard_witness_next(g->guard, &w) > 0) {
+		if (w.reason != RW_GATE_ALLOWED)
+			g->kernel_denied++;
+		else if (w.hook == RW_GATE_KILL)
+			g->witnessed++;
+	}
+}
+
+void runaway_gate_reconcile(struct runaway_gate *g)
+{
+	runaway_gate_drain(g);
+	if (g->witnessed != g->sent_under_guard)
+		g->witness_differs = true;
+}
+
+void runaway_gate_self_test(struct runaway_gate *g)
+{
+	struct runaway_record r;
+
+	(void)runaway_guard_self_test(g->guard, &g->self_test);
+	g->self_test_boot_ns = runaway_boot_ns();
+	g->self_test_real_ns = runaway_real_ns();
+	runaway_audit_begin(&g->audit, "self_test", &r);
+	json_kv_string(&r.w, "tier", runaway_guard_tier_code(runaway_guard_tier(g->guard)));
+	json_kv_bool(&r.w, "passed", g->self_test.passed);
+	json_kv_uint(&r.w, "outcomes", g->self_test.n);
+	json_kv_string(&r.w, "why", runaway_guard_why(g->guard));
+	(void)runaway_audit_commit(&g->audit, &r);
+}
+
+int runaway_gate_record_start(struct runaway_gate *g)
+{
+	struct runaway_record r;
+
+	/* Of a broken chain nothing is the end: nothing is written behind it. */
+	if (g->audit.failed != REASON(NONE))
+		return 0;
+	runaway_audit_begin(&g->audit, "start", &r);
+	json_kv_string(&r.w, "version", RUNAWAY_VERSION);
+	json_kv_string(&r.w, "host_label", g->config.host_label);
+	json_kv_string(&r.w, "tier", runaway_guard_tier_code(runaway_guard_tier(g->guard)));
+	json_kv_uint(&r.w, "keys", g->config.key_count);
+	json_kv_bool(&r.w, "require_signature", g->config.require_signature);
+	json_kv_bool(&r.w, "two_person", g->config.two_person);
+	json_kv_bool(&r.w, "require_kernel_guard", g->config.require_kernel_guard);
+	json_kv_uint(&r.w, "unknown", runaway_history_unknown(&g->history));
+	json_kv_u64_string(&r.w, "torn_lines", g->audit.torn_lines);
+	return runaway_audit_commit(&g->audit, &r);
+}
