@@ -24,7 +24,7 @@ Q       := $(if $(filter 1,$(V)),,@)
 say      = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' "$(1)" "$(2)")
 
 comma   := ,
-LIBS    := libbpf libelf zlib libcjson libmicrohttpd libsodium
+LIBS    := libbpf libelf zlib libcjson libmicrohttpd libsodium gnutls yaml-0.1 libcrypt
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wformat=2 -Wno-format-nonliteral $(if $(filter true 1,$(CI) $(WERROR)),-Werror)
 CFLAGS  ?= -O2 -g

@@ -144,10 +144,6 @@ static int read_web(struct reader *r, const cJSON *root, struct config *c)
 	err = config_string(r, web, "web.listen_address", &address, &c->web.listen_address);
 	if (!err)
 		err = config_string(r, web, "web.config_file", &path_or_null, &c->web.config_file);
-	/* Believed to be on when it is not would be worse than refused. */
-	if (!err && c->web.config_file)
-		return config_refuse(r, "web.config_file",
-				     "this build has no TLS and no authentication yet; null");
 	if (!err)
 		err = config_uint(r, web, "web.max_connections", 1, 1024, "connections",
 				  &c->web.max_connections);

@@ -18,6 +18,7 @@
 struct daemon {
 	const struct options *opt;
 	struct config config;
+	struct runaway_web_config *web; /* NULL: plain HTTP, open to all */
 	struct config previous;	   /* until the reload has stood one interval */
 	bool on_trial;		   /* `previous` is valid, and what to go back to */
 	const char **marker_names; /* built-in and configured, NULL-terminated; strings borrowed */

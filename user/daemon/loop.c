@@ -295,14 +295,15 @@ static int open_loop(struct daemon *d)
 static void welcome(const struct daemon *d)
 {
 	const struct runaway_features *f = runaway_sensor_features(d->sensor);
+	const char *scheme = d->web && d->web->cert ? "https" : "http";
 
 	log_info(
 		"runawayd %s: watching %zu processes (task walk %s, reparenting by %s, cgroups %s)",
 		RUNAWAY_VERSION, runaway_model_living(d->model), f->scan, f->reparent_hook,
 		runaway_cgroup_source_name(f->cgroups));
 	if (d->http)
-		log_info("metrics: http://%s/metrics, page: http://%s/", d->runtime.listen_address,
-			 d->runtime.listen_address);
+		log_info("metrics: %s://%s/metrics, page: %s://%s/", scheme,
+			 d->runtime.listen_address, scheme, d->runtime.listen_address);
 	log_info("ask it: runawayctl --socket %s/control.sock status (or doctor, proc orphans, "
 		 "incident list)",
 		 d->runtime_dir);

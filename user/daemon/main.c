@@ -27,6 +27,7 @@ static int show_version(void)
 
 static int check_config(const char *path)
 {
+	struct runaway_web_config *web = NULL;
 	_cleanup_free_ char *error = NULL;
 	struct config c;
 	int r;
@@ -36,7 +37,14 @@ static int check_config(const char *path)
 		fprintf(stderr, "%s\n", error ? error : runaway_strerror(r));
 		return RUNAWAY_EXIT_USAGE;
 	}
+	if (c.web.config_file)
+		r = runaway_web_config_read(c.web.config_file, &web, &error);
+	runaway_web_config_free(web);
 	config_free(&c);
+	if (r < 0) {
+		fprintf(stderr, "%s\n", error ? error : runaway_strerror(r));
+		return RUNAWAY_EXIT_USAGE;
+	}
 	printf("%s: ok\n", path);
 	return RUNAWAY_EXIT_OK;
 }

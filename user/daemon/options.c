@@ -114,9 +114,8 @@ static int set_one(struct options *o, int id, const char *arg)
 		o->listen_address = arg;
 		return 0;
 	case OPT_WEB_CONFIG:
-		return usage_error("--web.config.file %s: this version serves plain HTTP without "
-				   "authentication; listen on loopback and put a proxy before it",
-				   arg);
+		o->web_config = arg;
+		return 0;
 	case OPT_TEXTFILE:
 		o->textfile = arg;
 		return 0;

@@ -33,6 +33,7 @@ struct options {
 	const char *state_dir, *runtime_dir;
 	const char *pin_dir;	    /* NULL: nothing is pinned */
 	const char *listen_address; /* NULL: the configuration's */
+	const char *web_config;	    /* NULL: the configuration's */
 	const char *textfile;	    /* NULL: the configuration's */
 	const char *record, *replay, *check;
 	const char *proc_root, *cgroup_root;

@@ -20,6 +20,10 @@ void daemon_override(const struct options *opt, struct config *c)
 		free(c->web.listen_address);
 		c->web.listen_address = p;
 	}
+	if (opt->web_config && (p = strdup(opt->web_config))) {
+		free(c->web.config_file);
+		c->web.config_file = p;
+	}
 	if (opt->textfile && (p = strdup(opt->textfile))) {
 		free(c->textfile.path);
 		c->textfile.path = p;
@@ -124,6 +128,7 @@ static void say_what_waits(const struct config *old, const struct config *new)
 	if (differs(old->host_label, new->host_label) || differs(old->env, new->env))
 		log_warning("configuration: `host_label` and `env` take effect at the next start");
 	if (differs(old->web.listen_address, new->web.listen_address) ||
+	    differs(old->web.config_file, new->web.config_file) ||
 	    old->web.max_connections != new->web.max_connections ||
 	    old->web.timeout_s != new->web.timeout_s)
 		log_warning("configuration: `web` takes effect at the next start");

@@ -90,6 +90,14 @@ static int setup_config(struct daemon *d)
 		log_error("%s", error ? error : runaway_strerror(r));
 		return r;
 	}
+	if (d->config.web.config_file) {
+		r = runaway_web_config_read(d->config.web.config_file, &d->web, &error);
+		if (r < 0) {
+			log_error("%s", error ? error : runaway_strerror(r));
+			return r;
+		}
+		d->runtime.web = d->web;
+	}
 	d->runtime.config_last_reload_ok = 1;
 	d->runtime.config_last_reload_realtime_ns = runaway_real_ns();
 	return 0;
@@ -177,6 +185,7 @@ static int setup_outputs(struct daemon *d)
 		.listen_address = d->config.web.listen_address,
 		.max_connections = d->config.web.max_connections,
 		.timeout_s = d->config.web.timeout_s,
+		.web = d->web,
 	};
 	struct runaway_control_config cc = {
 		.mode = 0666,
@@ -196,6 +205,9 @@ static int setup_outputs(struct daemon *d)
 			socket);
 	if (*hc.listen_address) {
 		r = runaway_http_open(&hc, &d->view, &d->http);
+		if (r == -EKEYREJECTED)
+			return log_error_errno(-EINVAL, "%s: no TLS with this certificate and key",
+					       d->config.web.config_file);
 		if (r < 0)
 			return log_error_errno(r, "cannot listen on %s", hc.listen_address);
 		d->runtime.listen_address = runaway_http_address(d->http);
@@ -364,6 +376,7 @@ void daemon_teardown(struct daemon *d)
 	if (d->on_trial)
 		config_free(&d->previous);
 	config_free(&d->config);
+	runaway_web_config_free(d->web);
 	free(d->marker_names);
 	free(d->host_label);
 	free(d->env);

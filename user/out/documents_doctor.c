@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "out/web_config.h"
 
 /* Inode of the first pid namespace: PROC_PID_INIT_INO of the kernel's proc_ns.h. */
 #define INIT_PID_NS "pid:[4026531836]"
@@ -201,8 +202,12 @@ static void check_chain(struct check *c)
 static void check_listener(struct check *c)
 {
 	const char *address = c->v->runtime->listen_address;
+	const struct runaway_web_config *web = c->v->runtime->web;
 
-	verdict(c, true, "%s", address ? address : "off by configuration");
+	verdict(c, true, "%s%s%s%s", address ? address : "off by configuration",
+		web && web->cert ? ", TLS" : "",
+		web && web->client_ca ? ", client certificates" : "",
+		web && web->n_users ? ", passwords" : "");
 }
 
 static void check_textfile(struct check *c)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "out/http_auth.h"
 #include "out/http_routes.h"
 
 /* A request with its headers, and the headers of a reply, fit in this or are refused. */
@@ -34,8 +35,9 @@ struct http_connection {
 struct runaway_http {
 	struct MHD_Daemon *mhd;
 	const struct runaway_view *view;
-	int epoll_fd;	    /* libmicrohttpd's own */
-	uint64_t budget_ns; /* for one request, see above */
+	struct http_auth *auth; /* NULL: open to all */
+	int epoll_fd;		/* libmicrohttpd's own */
+	uint64_t budget_ns;	/* for one request, see above */
 	struct http_connection *connections;
 	char address[64];
 };
@@ -74,6 +76,11 @@ static void add_headers(struct MHD_Response *response, const struct http_reply *
 					"frame-ancestors 'none'");
 		MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
 	}
+	if (reply->status == MHD_HTTP_UNAUTHORIZED)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+					"Basic realm=\"runawayd\", charset=\"UTF-8\"");
+	if (reply->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
 	if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	if (reply->close)
@@ -118,13 +125,18 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 	bool plain = !r.has_body && (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
 	struct http_reply reply;
 	enum MHD_Result result;
+	unsigned int refusal;
 
 	/* A plain request is answered when complete, so that more may follow it; others at once. */
 	if (plain && !*request_ctx) {
 		*request_ctx = &request_seen;
 		return MHD_YES;
 	}
-	runaway_http_answer(h->view, &r, &reply);
+	refusal = h->auth ? http_auth_refusal(h->auth, c) : 0;
+	if (refusal)
+		runaway_http_refuse(refusal, &reply);
+	else
+		runaway_http_answer(h->view, &r, &reply);
 	result = send_reply(c, &reply);
 	strbuf_free(&reply.body);
 	return result;
@@ -249,19 +261,32 @@ static int make_socket(const char *address, int *ret_fd)
 
 static int start(struct runaway_http *h, const struct runaway_http_config *c, int fd)
 {
-	unsigned int flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG;
+	bool tls = c->web && c->web->cert;
+	unsigned int flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0);
 	unsigned int per_ip = MAX(c->max_connections / 2, 1u);
 	const union MHD_DaemonInfo *info;
+	struct MHD_OptionItem with_tls[] = {
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, tls ? c->web->cert : NULL },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, tls ? c->web->key : NULL },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, tls ? (void *)c->web->priorities : NULL },
+		{ MHD_OPTION_END, 0, NULL }, /* or the CA of the clients */
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
 
+	if (tls && c->web->client_ca)
+		with_tls[3] =
+			(struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_TRUST, 0, c->web->client_ca };
 	h->mhd = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, c->max_connections,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
 		c->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_ARRAY,
+		tls ? with_tls : none, MHD_OPTION_END);
 	if (!h->mhd)
-		return -EIO;
+		return tls ? -EKEYREJECTED : -EIO;
 	info = MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	if (!info || info->epoll_fd < 0)
 		return -EIO;
@@ -288,6 +313,13 @@ int runaway_http_open(const struct runaway_http_config *c, const struct runaway_
 		return -ENOMEM;
 	h->view = v;
 	h->epoll_fd = -1;
+	if (c->web && (c->web->client_ca || c->web->n_users)) {
+		h->auth = http_auth_new(c->web);
+		if (!h->auth) {
+			free(h);
+			return -ENOMEM;
+		}
+	}
 	h->budget_ns = (uint64_t)c->timeout_s * REQUEST_TIMEOUTS * NSEC_PER_SEC;
 	runaway_http_format_address(&a, h->address, sizeof(h->address));
 	err = start(h, c, fd);
@@ -307,6 +339,7 @@ void runaway_http_close(struct runaway_http *h)
 		return;
 	if (h->mhd)
 		MHD_stop_daemon(h->mhd);
+	http_auth_free(h->auth);
 	free(h);
 }
 

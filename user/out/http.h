@@ -12,16 +12,21 @@
 #include <stdint.h>
 
 #include "out/view.h"
+#include "out/web_config.h"
 
 struct runaway_http_config {
 	const char *listen_address; /* "127.0.0.1:10917", "[::1]:0"; port 0 picks one */
 	unsigned int max_connections;
 	unsigned int timeout_s;
+	const struct runaway_web_config *web; /* must outlive it; NULL: plain and open to all */
 };
 
 struct runaway_http;
 
-/* Binds and listens. 0, -EINVAL (address), -EADDRINUSE, other negative errno. */
+/*
+ * Binds and listens. 0, -EINVAL (address), -EADDRINUSE, -EKEYREJECTED (TLS does not start
+ * with this certificate and key), other negative errno.
+ */
 int runaway_http_open(const struct runaway_http_config *c, const struct runaway_view *v,
 		      struct runaway_http **ret);
 void runaway_http_close(struct runaway_http *h);

@@ -213,3 +213,16 @@ void runaway_http_answer(const struct runaway_view *v, const struct http_request
 	if (ret->body.error)
 		fail(&a, 500, "failed", "out of memory");
 }
+
+void runaway_http_refuse(unsigned int status, struct http_reply *ret)
+{
+	struct answer a = { .reply = ret };
+
+	*ret = (struct http_reply){ .close = status != 401 };
+	if (status == 401)
+		fail(&a, status, "not_permitted", "user and password are needed");
+	else if (status == 403)
+		fail(&a, status, "not_permitted", "a certificate of a known authority is needed");
+	else
+		fail(&a, status, "busy", "too many wrong passwords: try again in a second");
+}

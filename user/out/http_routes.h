@@ -33,6 +33,9 @@ struct http_reply {
 void runaway_http_answer(const struct runaway_view *v, const struct http_request *r,
 			 struct http_reply *ret);
 
+/* Fills *ret for somebody who may not read: 401, 403 or 503. */
+void runaway_http_refuse(unsigned int status, struct http_reply *ret);
+
 /* The page for people (page.c). */
 void runaway_page_write(const struct runaway_view *v, struct strbuf *out);
 

@@ -43,6 +43,7 @@ struct runaway_runtime {
 	uint64_t textfile_last_write_realtime_ns; /* 0: never */
 	const char *textfile_path;		  /* NULL: off */
 	const char *listen_address;		  /* as bound; NULL: off */
+	const struct runaway_web_config *web;	  /* NULL: plain HTTP, open to all */
 	const char *state_dir, *runtime_dir, *pin_dir;
 	const char *store_dir; /* state_dir as the daemon itself reaches it; NULL: the same */
 	uint32_t uid;

@@ -31,8 +31,6 @@ static const struct {
 	{ "duplicate_key", ":4: env: stands twice in one object; once is wanted" },
 	{ "empty", ":1: is empty; {} at least" },
 	{ "ends_early", ":2: ends too early; a JSON object is wanted" },
-	{ "web_config",
-	  ":3: web.config_file: this build has no TLS and no authentication yet; null" },
 	{ "gate_on", ":3: gate.enabled: this build has no gate yet; false" },
 	{ "glob_empty", ":1: redact[0]: is empty; a glob of 1 to 512 bytes" },
 	{ "hostile_key", ":2: \\x1b[2J\\x0afake: unknown key; known are host_label, env, "

@@ -155,7 +155,7 @@ static const char *const refused[] = {
 	"--log-level INFO",
 	"--log-format xml",
 	"--log-format JSON",
-	"--web.config.file tls.yml",
+	"--web.config.file",
 	"--unload=yes",
 	"--version=1",
 	"-- file",
