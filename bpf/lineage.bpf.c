@@ -472,7 +472,8 @@ int BPF_PROG(rw_exit, struct task_struct *task)
 	rw_id_of(p, &ev->id);
 	ev->exit_code = rw_exit_status(p);
 	ev->flags = 0;
-	bpf_probe_read_kernel(ev->comm, sizeof(ev->comm), p->comm);
+	/* The last thread may bear a name of its own; the process has its leader's. */
+	bpf_probe_read_kernel(ev->comm, sizeof(ev->comm), p->group_leader->comm);
 	rw_event_submit(ev, false);
 	return 0;
 }

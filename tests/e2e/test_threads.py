@@ -33,7 +33,8 @@ def every_orphan_of_an_exit_group(t):
             have = {o["pid"]: o for o in daemon.api("orphans")}
             return {c for c, parent in expected.items()
                     if c not in have or have[c]["origin"]["pid"] != parent
-                    or not have[c]["origin"]["known"]}
+                    or not have[c]["origin"]["known"]
+                    or have[c]["origin"]["comm"] != "thread_orphans"}
 
         late += len(missing())
         wait_for(lambda: not missing(), 3, "every child is an orphan of known origin")

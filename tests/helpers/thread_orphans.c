@@ -11,6 +11,7 @@
  */
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "helper.h"
@@ -43,6 +44,8 @@ static void *thread_main(void *arg)
 
 	if (pid == 0)
 		child_stays();
+	/* A thread's own name, which is not the process's. */
+	prctl(PR_SET_NAME, "a thread");
 	shared->child[i] = pid;
 	pthread_barrier_wait(&shared->forked);
 	pause();
