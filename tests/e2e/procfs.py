@@ -57,6 +57,14 @@ def args(pid):
         return []
 
 
+def exe(pid):
+    """Empty when the process is gone, or is a kernel thread."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def status(pid, task=None):
     path = f"/proc/{pid}/status" if task is None else f"/proc/{pid}/task/{task}/status"
     with open(path, encoding="utf-8", errors="replace") as f:

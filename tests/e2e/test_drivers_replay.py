@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The recordings of tests/fixtures/recordings, one for each row of docs/browsers.md, judged by
+the built-in lanes with short times: no browser is needed, and the answer never varies.
+"""
+
+import json
+import lzma
+import os
+import re
+import subprocess
+
+import recordings
+from driver_cases import BROWSER_LANE, CASES, CHROMEDRIVER, CHROMIUM, markdown
+from harness import CLEAN_ENV, ROOT, main, test
+from scenes import short_lanes
+
+FIXTURES = os.path.join(ROOT, "tests", "fixtures", "recordings")
+TIMES = {"age_s": 6, "for_s": 3, "clear_for_s": 2}
+SIZE_MAX = 20 << 10  # of a compressed recording
+# First components of paths that every Debian has. /tmp is looked at more closely.
+FOLDERS = {b"usr", b"bin", b"dev", b"proc", b"sys", b"etc"}
+
+
+def unpack(case):
+    with open(os.path.join(FIXTURES, case.name + ".rec.xz"), "rb") as f:
+        return lzma.decompress(f.read())
+
+
+def replay(t, path, config):
+    r = subprocess.run([t.runawayd, "--replay", path, "--config", config], cwd=t.tmp,
+                       env=CLEAN_ENV, stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                       check=False)
+    assert r.returncode == 0 and not r.stderr, f"{path}: {r.returncode} {r.stderr[-500:]!r}"
+    return r.stdout
+
+
+def expected(case):
+    """(lane, root, origin) of each finding, in their order."""
+    if not case.root:
+        return []
+    first = [(case.lane, case.root, case.origin)]
+    # Its SIGTERM left the browser behind.
+    again = [(BROWSER_LANE, CHROMIUM, CHROMEDRIVER)] if case.root == CHROMEDRIVER else []
+    return first + again
+
+
+def told(lines):
+    """The same, of a replay; and each finding that opened has ended, with its process."""
+    findings = [x for x in lines if x["record"] == "finding"]
+    opened = [x for x in findings if x["event"] == "opened"]
+    ended = {x["subject"]: x["why"] for x in findings if x["event"] == "ended"}
+    assert ended == {x["subject"]: "ended" for x in opened}, ended
+    subjects = {x["line"]["incident_id"]: x["line"]["subject"] for x in lines
+                if x["record"] == "incident" and x["line"].get("subject")}
+    about = [subjects[x["incident_id"]] for x in opened]
+    return [(x["lane_id"], s["comm"], s["origin_comm"]) for x, s in zip(opened, about)]
+
+
+@test
+def each_recording_is_judged_as_the_table_says(t):
+    config = t.write("lanes.json", json.dumps({"lanes": replay_lanes(t)}))
+    for case in CASES:
+        path = t.path(case.name + ".rec")
+        with open(path, "wb") as f:
+            f.write(unpack(case))
+        out = replay(t, path, config)
+        assert out == replay(t, path, config), f"{case.name}: two replays differ"
+        lines = [json.loads(line) for line in out.decode("utf-8").splitlines()]
+        assert told(lines) == expected(case), f"{case.name}: {told(lines)}"
+
+
+def replay_lanes(t):
+    lanes = short_lanes(t, **TIMES)
+    for lane in lanes:
+        lane["match"].pop("cgroup_any", None)  # of the live tests, for their own processes
+    return lanes
+
+
+@test
+def the_built_in_times_are_not_reached(t):
+    """None of them burned for three minutes: with nothing changed they say nothing."""
+    config = t.write("defaults.json", "{}")
+    for case in CASES:
+        path = t.path(case.name + ".rec")
+        with open(path, "wb") as f:
+            f.write(unpack(case))
+        assert replay(t, path, config) == b"", case.name
+
+
+def paths_in(data):
+    """Absolute paths: two components at least."""
+    return {p for p in re.findall(rb"(?<![\w./-])/([\w.-]+/[\w.-]+)", data)}
+
+
+@test
+def recordings_tell_of_no_host(_t):
+    """What is committed is small, whole, and of the job alone."""
+    names = {name for name in os.listdir(FIXTURES) if not name.startswith(".")}
+    assert names == {case.name + ".rec.xz" for case in CASES}, names
+    for case in CASES:
+        size = os.path.getsize(os.path.join(FIXTURES, case.name + ".rec.xz"))
+        assert size < SIZE_MAX, f"{case.name}: {size}"
+        data = unpack(case)
+        for path in paths_in(data):
+            first, rest = path.split(b"/", 1)
+            allowed = {b"tmp": recordings.FOLDER, recordings.FOLDER: b"load"}
+            assert first in FOLDERS or allowed.get(first) == rest, f"{case.name}: /{path.decode()}"
+        meta = recordings.read_bytes(data)[0]
+        assert meta.type == recordings.META and recordings.HOST_NAME in meta.data
+        assert b"runaway-e2e" not in data and b"/root" not in data, case.name
+
+
+@test
+def the_document_has_this_table(_t):
+    with open(os.path.join(ROOT, "docs", "browsers.md"), encoding="utf-8") as f:
+        assert markdown() in f.read(), "docs/browsers.md: tests/e2e/driver_cases.py prints it anew"
+
+
+if __name__ == "__main__":
+    main()
