@@ -333,8 +333,8 @@ GUARD(ioctl32, "file_ioctl_compat", "security_file_ioctl_compat", on_ioctl(RW_GA
       struct file *file, unsigned int cmd)
 
 /*
- * Attaching covers injected signals, /proc/PID/mem, process_vm_writev, pidfd_getfd
- * and perf's sigtrap. Reading (/proc/PID/exe) stays possible: a target is compared by it.
+ * Attaching covers injected signals, /proc/PID/mem, process_vm_writev and pidfd_getfd.
+ * Reading (/proc/PID/exe) stays possible: a target is compared by it.
  */
 static __always_inline int on_ptrace(struct task_struct *child, unsigned int mode)
 {
@@ -413,6 +413,16 @@ static __always_inline int on_bpf(int cmd)
 }
 
 GUARD(bpf, "bpf", "security_bpf", on_bpf(cmd), int cmd)
+
+/* An event with sigtrap signals its target; with CAP_KILL no tracing right is asked for. */
+static __always_inline int on_perf(void)
+{
+	if (!who_asks().subject)
+		return 0;
+	return refuse(RW_GATE_PERF, 0, NULL);
+}
+
+GUARD(perf, "perf_event_open", "security_perf_event_open", on_perf(), void *attr)
 
 /* ---- identity ---- */
 

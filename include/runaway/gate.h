@@ -67,6 +67,7 @@ enum rw_gate_hook {
 	RW_GATE_OPEN,	 /* file_open for writing on cgroup and proc file systems */
 	RW_GATE_RLIMIT,	 /* task_setrlimit of somebody else */
 	RW_GATE_BPF,	 /* bpf */
+	RW_GATE_PERF,	 /* perf_event_open: its sigtrap is a signal */
 	RW_GATE_HOOKS,
 };
 

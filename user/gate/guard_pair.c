@@ -11,6 +11,7 @@
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/perf_event.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -158,6 +159,21 @@ static int try_bpf(void)
 	return err_of(syscall(SYS_bpf, BPF_MAP_GET_NEXT_KEY, &attr, sizeof(attr)));
 }
 
+static int try_perf(pid_t victim)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_DUMMY,
+		.disabled = 1,
+		.exclude_kernel = 1,
+	};
+	_cleanup_close_ int fd =
+		(int)syscall(SYS_perf_event_open, &attr, victim, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return err_of(fd);
+}
+
 static int attempt(pid_t victim, int pidfd, const struct request *r)
 {
 	switch ((enum guard_try)r->what) {
@@ -183,6 +199,8 @@ static int attempt(pid_t victim, int pidfd, const struct request *r)
 		return try_rlimit(victim);
 	case GUARD_TRY_BPF:
 		return try_bpf();
+	case GUARD_TRY_PERF:
+		return try_perf(victim);
 	case GUARD_TRIES:
 		break;
 	}

@@ -63,6 +63,7 @@ enum guard_try {
 	GUARD_TRY_OPEN, /* its /proc entry, for writing */
 	GUARD_TRY_RLIMIT,
 	GUARD_TRY_BPF,
+	GUARD_TRY_PERF,
 	GUARD_TRIES,
 };
 

@@ -46,6 +46,7 @@ const struct guard_attempt guard_attempts[] = {
 	WAY("open", GUARD_TRY_OPEN, RW_GATE_OPEN),
 	WAY("prlimit", GUARD_TRY_RLIMIT, RW_GATE_RLIMIT),
 	WAY("bpf", GUARD_TRY_BPF, RW_GATE_BPF),
+	WAY("perf_event", GUARD_TRY_PERF, RW_GATE_PERF),
 };
 const size_t guard_attempts_n = ARRAY_SIZE(guard_attempts);
 static_assert(ARRAY_SIZE(guard_attempts) <= RUNAWAY_GUARD_OUTCOMES, "the report holds them all");

@@ -30,6 +30,7 @@ static const char *const hooks[] = {
 	[RW_GATE_OPEN] = "file_open",
 	[RW_GATE_RLIMIT] = "task_setrlimit",
 	[RW_GATE_BPF] = "bpf",
+	[RW_GATE_PERF] = "perf_event_open",
 };
 static_assert(ARRAY_SIZE(hooks) == RW_GATE_HOOKS, "a name for each hook");
 
