@@ -164,6 +164,15 @@ $B/tests/helpers/%: tests/helpers/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< -pthread -lm
 
+# The attacker of the gate holds the guard that is to hold it.
+GATE_ATTACK := $(sort $(wildcard tests/helpers/gate/*.c))
+HELPERS += $B/tests/helpers/gate_attack
+$B/tests/helpers/gate_attack: $(GATE_ATTACK) tests/helpers/gate/attack.h tests/helpers/helper.h $B/lib/guard.a $B/lib/base.a
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(GATE_ATTACK) $B/lib/guard.a $B/lib/base.a \
+	    $(LDLIBS) -pthread
+
 $(call room_obj,cli): ALL_CFLAGS += -DRUNAWAY_CLI
 
 # First process of a guest: nothing else is there when it starts.
