@@ -4,15 +4,21 @@ Which guests are booted and what runs in each. This list is the support statemen
 kernel that is not here is not supported.
 """
 
+NO_LSM = "lsm=landlock,lockdown,yama,integrity,apparmor"
 FALLBACK = {"RUNAWAY_TEST_DAEMON_ARGS": "--without fentry"}
 
 # name: kernel (scripts/fetch-kernel), arch, more for its command line, steps
 GUESTS = {
     "5.10": {"kernel": "5.10", "steps": ["v2", "fallback", "hybrid", "v1"]},
     "6.1": {"kernel": "6.1", "steps": ["v2", "fallback", "hybrid", "v1"]},
-    "6.1-preempt": {"kernel": "6.1", "append": "preempt=full", "steps": ["preempt"]},
+    "6.1-preempt": {"kernel": "6.1", "append": "preempt=full", "steps": ["preempt", "guard"]},
     "6.12": {"kernel": "6.12", "steps": ["v2", "fallback", "hybrid", "v1"]},
     "7": {"kernel": "7", "steps": ["v2", "fallback", "hybrid", "v1"]},
+    # Without the BPF LSM, as Debian boots: the gate's guard must say how little it is then.
+    "5.10-no-lsm": {"kernel": "5.10", "append": NO_LSM, "steps": ["guard"]},
+    "6.1-no-lsm": {"kernel": "6.1", "append": NO_LSM, "steps": ["guard"]},
+    "6.12-no-lsm": {"kernel": "6.12", "append": NO_LSM, "steps": ["guard"]},
+    "7-no-lsm": {"kernel": "7", "append": NO_LSM, "steps": ["guard"]},
 }
 
 TIMEOUT_S = 280  # of a guest, from power on to power off
@@ -23,6 +29,7 @@ STEPS = {
     "fallback": {"layout": "v2", "env": FALLBACK, "run": [["e2e/test_threads.py"]]},
     "hybrid": {"layout": "hybrid", "run": []},
     "v1": {"layout": "v1", "cases": True, "run": []},
+    "guard": {"layout": "v2", "run": [["vm/cases/gate_guard.py"]]},
     "preempt": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
 }
 
