@@ -96,13 +96,34 @@ void cgroup_leave(struct runaway_model *m, struct runaway_proc *p)
 	p->in_cgroup = false;
 }
 
+void cgroup_hold(struct runaway_model *m, struct runaway_proc *p, uint64_t id)
+{
+	struct runaway_cgroup *cg;
+
+	if (p->holds_cgroup && p->cgroup_id == id)
+		return;
+	cg = p->holds_cgroup ? runaway_model_cgroup(m, p->cgroup_id) : NULL;
+	if (cg)
+		cg->holders--;
+	p->cgroup_id = id;
+	cg = runaway_model_cgroup(m, id);
+	p->holds_cgroup = cg != NULL;
+	if (cg)
+		cg->holders++;
+}
+
 void cgroup_join(struct runaway_model *m, struct runaway_proc *p, uint64_t id, uint64_t at_ns)
 {
+	bool alive = p->state == RUNAWAY_ALIVE;
+
 	if (id == 0 || (p->in_cgroup && p->cgroup_id == id))
 		return;
 	cgroup_leave(m, p);
-	p->cgroup_id = id;
-	if (p->state != RUNAWAY_ALIVE || !cgroup_get(m, id, at_ns))
+	/* Only a living process proves that the cgroup is there: the dead make no entry. */
+	if (alive)
+		cgroup_get(m, id, at_ns);
+	cgroup_hold(m, p, id);
+	if (!alive || !p->holds_cgroup)
 		return;
 	p->in_cgroup = true;
 	count_member(m, p, true);
@@ -312,15 +333,18 @@ int model_cgroup_cpu(struct runaway_model *m, const struct rw_cgroup_cpu *r)
 }
 
 /* ---- tick: the removed go when nothing asks for them any more ---- */
-static bool may_go(const struct runaway_cgroup *cg, uint64_t now_ns)
+static bool may_go(struct runaway_model *m, struct runaway_cgroup *cg, uint64_t now_ns)
 {
 	uint64_t gone_ns = now_ns > cg->removed_ns ? now_ns - cg->removed_ns : 0;
 
-	if (cg->hot || cg->members)
+	if (cg->hot)
 		return false;
-	if (!cg->released)
-		return gone_ns > REMOVED_LINGER_NS;
-	return !cg->has_series || gone_ns > SERIES_LINGER_NS;
+	/* A name that somebody's lineage still needs takes no series from the living. */
+	if (cg->released && gone_ns > SERIES_LINGER_NS)
+		series_take(m, cg);
+	if (cg->holders)
+		return false;
+	return cg->released ? !cg->has_series : gone_ns > REMOVED_LINGER_NS;
 }
 
 void cgroup_tick(struct runaway_model *m, uint64_t now_ns)
@@ -342,7 +366,7 @@ void cgroup_tick(struct runaway_model *m, uint64_t now_ns)
 		at = &cg->hot_next;
 	}
 	for (at = &m->cgroup_going; (cg = *at);) {
-		if (!may_go(cg, now_ns)) {
+		if (!may_go(m, cg, now_ns)) {
 			at = &cg->going_next;
 			continue;
 		}

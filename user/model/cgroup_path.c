@@ -28,10 +28,15 @@ static const struct id_shape {
 	{ "crio-", ".scope", "crio" },
 	{ "crio-", "", "crio" },
 	{ "libpod-", ".scope", "podman" },
+	{ "libpod-payload-", "", "podman" }, /* --cgroups=split */
 	{ "libpod-", "", "podman" },
 };
 
-/* A component that is nothing but an id belongs to whoever made the folder above it. */
+/*
+ * A component that is nothing but an id belongs to whoever made the folder above
+ * it. Below any other (a pod, a cgroup parent of somebody's choice, ECS, a
+ * namespace of containerd) the path does not say which runtime it is.
+ */
 static const struct {
 	const char *parent, *runtime;
 } bare_parents[] = {
@@ -95,20 +100,18 @@ static int colon_id(const char *c, size_t n, struct runaway_cgroup_names *ret)
 	return keep(&ret->container_id, at, len);
 }
 
-static int bare_id(const char *c, size_t n, const char *above, size_t above_len, bool kube,
+static int bare_id(const char *c, size_t n, const char *above, size_t above_len,
 		   struct runaway_cgroup_names *ret)
 {
 	if (n != CONTAINER_ID_LEN || !is_hex(c, n))
 		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(bare_parents); i++) {
-		if (above_len != strlen(bare_parents[i].parent) ||
-		    strncmp(above, bare_parents[i].parent, above_len) != 0)
-			continue;
-		ret->runtime = bare_parents[i].runtime;
-		return keep(&ret->container_id, c, n);
-	}
-	/* Below a pod the path does not say which runtime it is. */
-	return kube ? keep(&ret->container_id, c, n) : 0;
+	/* What an outer container was run by says nothing about this one. */
+	ret->runtime = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(bare_parents); i++)
+		if (above_len == strlen(bare_parents[i].parent) &&
+		    strncmp(above, bare_parents[i].parent, above_len) == 0)
+			ret->runtime = bare_parents[i].runtime;
+	return keep(&ret->container_id, c, n);
 }
 
 static int lxc_name(const char *c, size_t n, const char *above, size_t above_len,
@@ -129,10 +132,14 @@ static int lxc_name(const char *c, size_t n, const char *above, size_t above_len
 /* 8-4-4-4-12 with dashes or, in slices, underscores; static pods have 32 hex digits. */
 static int pod_uid(const char *c, size_t n, struct runaway_cgroup_names *ret)
 {
-	const char *s = memmem(c, n, "pod", 3), *last = NULL;
+	const char *s, *last = NULL, *colon = memchr(c, ':', n);
 	char *uid;
 	size_t len;
 
+	/* "<slice>:cri-containerd:<id>" */
+	if (colon)
+		n = (size_t)(colon - c);
+	s = memmem(c, n, "pod", 3);
 	for (; s; s = memmem(s + 3, n - (size_t)(s + 3 - c), "pod", 3))
 		if (s == c || s[-1] == '-')
 			last = s + 3;
@@ -206,7 +213,7 @@ static int component(const char *c, size_t n, const char *above, size_t above_le
 	if (r == 0)
 		r = colon_id(c, n, ret);
 	if (r == 0)
-		r = bare_id(c, n, above, above_len, kube, ret);
+		r = bare_id(c, n, above, above_len, ret);
 	if (r == 0)
 		r = lxc_name(c, n, above, above_len, ret);
 	if (r == 0)

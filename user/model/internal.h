@@ -210,6 +210,11 @@ int model_cgroup_cpu(struct runaway_model *m, const struct rw_cgroup_cpu *r);
 struct runaway_cgroup *cgroup_get(struct runaway_model *m, uint64_t id, uint64_t at_ns);
 void cgroup_join(struct runaway_model *m, struct runaway_proc *p, uint64_t id, uint64_t at_ns);
 void cgroup_leave(struct runaway_model *m, struct runaway_proc *p);
+/*
+ * The cgroup that the story of p names, living or dead: it is remembered, with
+ * its last name, as long as p is. 0 names none.
+ */
+void cgroup_hold(struct runaway_model *m, struct runaway_proc *p, uint64_t id);
 void cgroup_tick(struct runaway_model *m, uint64_t now_ns);
 void cgroup_free_all(struct runaway_model *m);
 bool cgroup_name_is_ci(const char *name, size_t len);

@@ -70,7 +70,7 @@ static void fork_of_dead(struct runaway_model *m, struct runaway_proc *p, const 
 	p->pgid = r->pgid;
 	p->sid = r->sid;
 	p->uid = r->uid;
-	p->cgroup_id = r->cgroup_id;
+	cgroup_hold(m, p, r->cgroup_id);
 }
 
 static void fork_new(struct runaway_model *m, struct runaway_proc *p, const struct rw_fork *r)
@@ -233,7 +233,7 @@ static int free_unknown(struct runaway_model *m, const struct rw_free *r)
 		return err == -ENOMEM ? err : 0;
 	p->cpu_ns = r->cpu_ns;
 	p->freed = true;
-	p->cgroup_id = r->cgroup_id;
+	cgroup_hold(m, p, r->cgroup_id);
 	process_set_comm(p, r->comm);
 	exit_status(p, r->exit_code, r->hdr.time_ns);
 	return 0;

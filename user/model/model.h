@@ -99,6 +99,7 @@ struct runaway_cgroup {
 	bool has_series;	/* own series in runaway_cgroup_cpu_seconds_total */
 	uint64_t series_cpu_ns; /* value of that series */
 	uint32_t members;	/* living processes in it */
+	uint32_t holders;	/* processes, dead ones too, whose story names it */
 	uint32_t ci_members;	/* of which with CI markers */
 	bool is_ci;		/* its own name follows a CI runner's scheme */
 	/* The room's own business from here on. */
@@ -228,6 +229,7 @@ struct runaway_proc {
 	bool held;	       /* freed before its exit was told: late records still name it */
 	bool listed;	       /* in the list of orphans */
 	bool in_cgroup, in_ci; /* counted as a member there */
+	bool holds_cgroup;     /* cgroup_id stays known as long as this process is */
 	UT_hash_handle hh;     /* by id */
 	UT_hash_handle hh_pid; /* by pid, the living only */
 };

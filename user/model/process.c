@@ -214,6 +214,7 @@ static void prune(struct runaway_model *m, struct runaway_proc *p)
 
 		ci_drop(m, p);
 		orphan_drop(m, p);
+		cgroup_hold(m, p, 0);
 		image_unref(p->image);
 		free(p->cgroup_text);
 		free(p->cgroup_path);

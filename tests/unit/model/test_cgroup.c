@@ -82,6 +82,50 @@ static void test_cpu_goes_up_the_tree(void **state)
 	world_free(&w);
 }
 
+/* Whoever ran in it may be somebody's origin for weeks; its name goes with the story, not before.
+ */
+static void test_lineage_keeps_its_name(void **state)
+{
+	struct rw_cgroup_ev moved;
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	cgroup_ev(&w, RW_CG_FOUND, 1, 0, 0, "/");
+	cgroup_ev(&w, RW_CG_MKDIR, 5, 1, 0, "/job");
+	cgroup_ev(&w, RW_CG_MKDIR, 6, 1, 0, "/else");
+	task(&w, 1, 0, "init", 0);
+	forks(&w, 1, 10, "smoke.sh");
+	forks(&w, 10, 11, "browser");
+	moved = (struct rw_cgroup_ev){ .hdr = hdr(&w, RW_CGROUP, sizeof(moved)),
+				       .op = RW_CG_ATTACH,
+				       .cgroup_id = 6,
+				       .id = rw_id(11) };
+	FEED(&w, moved);
+	moved = (struct rw_cgroup_ev){ .hdr = hdr(&w, RW_CGROUP, sizeof(moved)),
+				       .op = RW_CG_ATTACH,
+				       .cgroup_id = 6,
+				       .id = rw_id(1) };
+	FEED(&w, moved);
+	dies(&w, 10, 9, 0);
+	cgroup_ev(&w, RW_CG_RENAME, 5, 1, 0, "/job-done");
+	cgroup_ev(&w, RW_CG_RMDIR, 5, 1, 0, NULL);
+	cgroup_ev(&w, RW_CG_RELEASE, 5, 1, 0, NULL);
+	w.now_ns += 1000 * SEC;
+	tick(&w);
+	tick(&w);
+	assert_non_null(cg(&w, 5));
+	assert_false(cg(&w, 5)->has_series); /* a name only */
+	assert_int_equal(cg(&w, 5)->members, 0);
+	assert_string_equal(runaway_proc_cgroup_path(w.m, find(&w, 11)->origin), "/job-done");
+	dies(&w, 11, 0, 0);
+	tick(&w);
+	tick(&w);
+	assert_null(cg(&w, 5));
+	assert_non_null(cg(&w, 6)); /* nobody removed it */
+	world_free(&w);
+}
+
 static void test_its_place_may_be_told_late(void **state)
 {
 	struct world w;
@@ -212,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_paths_and_names),
 		cmocka_unit_test(test_rename_moves_what_is_below),
 		cmocka_unit_test(test_cpu_goes_up_the_tree),
+		cmocka_unit_test(test_lineage_keeps_its_name),
 		cmocka_unit_test(test_its_place_may_be_told_late),
 		cmocka_unit_test(test_rates_of_what_ran),
 		cmocka_unit_test(test_members_and_ci_containers),

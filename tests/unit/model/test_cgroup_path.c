@@ -6,6 +6,8 @@
 #define HEX  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define UID  "2f3a7c1e-1b2c-4d5e-8f90-a1b2c3d4e5f6"
 #define UID_ "2f3a7c1e_1b2c_4d5e_8f90_a1b2c3d4e5f6"
+#define HEX2 "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+#define POD  "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_ ".slice"
 
 static const struct {
 	const char *path, *container, *pod, *unit, *runtime;
@@ -25,11 +27,51 @@ static const struct {
 	  "crio-" HEX ".scope", "crio" },
 	{ "/kubepods.slice/kubepods-pod" UID_ ".slice/crio-conmon-" HEX ".scope", NULL, UID,
 	  "crio-conmon-" HEX ".scope", NULL },
-	{ "/kubepods-burstable-pod" UID_ ".slice:cri-containerd:" HEX, HEX, NULL, NULL,
+	{ "/kubepods-burstable-pod" UID_ ".slice:cri-containerd:" HEX, HEX, UID, NULL,
 	  "containerd" },
 	{ "/system.slice/containerd.service/kubepods-besteffort-pod" UID_
 	  ".slice:cri-containerd:" HEX,
-	  HEX, NULL, "containerd.service", "containerd" },
+	  HEX, UID, "containerd.service", "containerd" },
+	/* Every runtime below kubelet, both cgroup drivers, every class of service */
+	{ "/" POD "/docker-" HEX ".scope", HEX, UID, "docker-" HEX ".scope", "docker" },
+	{ "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_
+	  ".slice/cri-containerd-" HEX ".scope",
+	  HEX, UID, "cri-containerd-" HEX ".scope", "containerd" },
+	{ "/" POD "/crio-" HEX ".scope/container", HEX, UID, "crio-" HEX ".scope", "crio" },
+	{ "/kubepods/burstable/pod" UID "/crio-" HEX, HEX, UID, NULL, "crio" },
+	{ "/kubepods/burstable/pod" UID "/crio-conmon-" HEX, NULL, UID, NULL, NULL },
+	{ "/kubepods/burstable/pod0123456789abcdef0123456789abcdef/" HEX, HEX,
+	  "0123456789abcdef0123456789abcdef", NULL, NULL },
+	{ "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" UID_
+	  ".slice/cri-containerd-" HEX ".scope",
+	  HEX, UID, "cri-containerd-" HEX ".scope", "containerd" },
+	/* A node that is a container itself (kind): the innermost counts */
+	{ "/docker/" HEX2 "/kubelet/kubepods/pod" UID "/" HEX, HEX, UID, NULL, NULL },
+	{ "/system.slice/docker-" HEX2 ".scope/" POD "/cri-containerd-" HEX ".scope", HEX, UID,
+	  "cri-containerd-" HEX ".scope", "containerd" },
+	/* Docker in docker, in a pod, below a parent of the user's choice, on ECS */
+	{ "/docker/" HEX2 "/docker/" HEX, HEX, NULL, NULL, "docker" },
+	{ "/kubepods/besteffort/pod" UID "/" HEX2 "/docker/" HEX, HEX, UID, NULL, "docker" },
+	{ "/ci.slice/docker-" HEX ".scope", HEX, NULL, "docker-" HEX ".scope", "docker" },
+	{ "/ci/jobs/" HEX, HEX, NULL, NULL, NULL },
+	{ "/docker/" HEX2 "/inner/" HEX, HEX, NULL, NULL, NULL },
+	{ "/ecs/cluster/0123456789abcdef0123456789abcdef/" HEX, HEX, NULL, NULL, NULL },
+	{ "/default/" HEX, HEX, NULL, NULL, NULL },
+	{ "/system.slice/nerdctl-" HEX ".scope", HEX, NULL, "nerdctl-" HEX ".scope", "containerd" },
+	{ "/containerd/" HEX, HEX, NULL, NULL, "containerd" },
+	/* Podman: pods, quadlets, conmon beside the container */
+	{ "/machine.slice/machine-libpod_pod_" HEX2 ".slice/libpod-" HEX ".scope", HEX, NULL,
+	  "libpod-" HEX ".scope", "podman" },
+	{ "/system.slice/web.service/libpod-payload-" HEX, HEX, NULL, "web.service", "podman" },
+	{ "/machine.slice/libpod-conmon-" HEX ".scope", NULL, NULL, "libpod-conmon-" HEX ".scope",
+	  NULL },
+	{ "/libpod/" HEX, HEX, NULL, NULL, "podman" },
+	/* Slices of node agents are units, not containers */
+	{ "/runtime.slice/containerd.service", NULL, NULL, "containerd.service", NULL },
+	{ "/kube.slice/kubelet.service", NULL, NULL, "kubelet.service", NULL },
+	{ "/podruntime.slice/kubelet.service", NULL, NULL, "kubelet.service", NULL },
+	{ "/azure.slice/walinuxagent.service", NULL, NULL, "walinuxagent.service", NULL },
+	{ "/reserved.slice/sshd.service", NULL, NULL, "sshd.service", NULL },
 	{ "/machine.slice/libpod-" HEX ".scope/container", HEX, NULL, "libpod-" HEX ".scope",
 	  "podman" },
 	{ "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" HEX ".scope/container",
@@ -53,7 +95,9 @@ static const struct {
 	/* Nearly, but not */
 	{ "/docker/0123", NULL, NULL, NULL, NULL },
 	{ "/docker/" HEX "0", NULL, NULL, NULL, NULL },
-	{ "/other/" HEX, NULL, NULL, NULL, NULL },
+	{ "/other/" HEX "g", NULL, NULL, NULL, NULL },
+	{ "/lxc.monitor.web1", NULL, NULL, NULL, NULL },
+	{ "/kubepods/podX:" UID, NULL, NULL, NULL, NULL },
 	{ "/docker-" HEX ".scope.d", NULL, NULL, NULL, NULL },
 	{ "/pod" UID "/x", NULL, NULL, NULL, NULL },
 	{ "/kubepods/podnot-a-uid/x", NULL, NULL, NULL, NULL },
