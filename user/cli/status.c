@@ -31,6 +31,22 @@ static void print_health(struct cli *c, const cJSON *s)
 	fputc('\n', c->out);
 }
 
+/* What is hidden from it comes before every figure: they are only of the rest. */
+static void print_gaps(struct cli *c, const cJSON *s)
+{
+	const cJSON *gap;
+
+	cJSON_ArrayForEach (gap, runaway_cli_get(s, "gaps")) {
+		runaway_cli_label(c, "NOT WHOLE");
+		runaway_cli_text(c, runaway_cli_string(gap, "what"));
+		fputc('\n', c->out);
+		runaway_cli_label(c, "");
+		fputs("to mend: ", c->out);
+		runaway_cli_text(c, runaway_cli_string(gap, "mend"));
+		fputc('\n', c->out);
+	}
+}
+
 static void print_version(struct cli *c, const cJSON *s)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
@@ -175,6 +191,7 @@ static void print_rest(struct cli *c, const cJSON *s)
 static int print_status(struct cli *c, const cJSON *s)
 {
 	print_health(c, s);
+	print_gaps(c, s);
 	print_findings(c, s);
 	print_losses(c, s);
 	print_population(c, s);

@@ -125,9 +125,12 @@ static void judge(struct daemon *d)
 	tick.hdr.time_ns = runaway_boot_ns();
 	tick.realtime_ns = runaway_real_ns();
 	daemon_sink(d, &tick.hdr, sizeof(tick));
-	runaway_engine_tick(d->engine, d->model);
-	for (f = runaway_engine_findings(d->engine); f; f = f->hh.next)
-		runaway_incident_observe(d->store, f, d->model);
+	/* A part of the host is no ground to open a finding, nor to call one over. */
+	if (!runaway_features_blind(runaway_sensor_features(d->sensor))) {
+		runaway_engine_tick(d->engine, d->model);
+		for (f = runaway_engine_findings(d->engine); f; f = f->hh.next)
+			runaway_incident_observe(d->store, f, d->model);
+	}
 	runaway_store_flush(d->store);
 }
 
@@ -159,37 +162,69 @@ static void flush_recording(struct daemon *d, uint64_t now)
 	d->recording_failed = r < 0;
 }
 
+/* Once a minute, so that the end of the log says it as well as its beginning. */
+static void say_gaps(const struct daemon *d)
+{
+	const struct runaway_features *f = runaway_sensor_features(d->sensor);
+
+	for (enum runaway_gap g = 0; g < RUNAWAY_GAP_MAX; g++)
+		if (runaway_features_has_gap(f, g))
+			log_warning("not whole: %s", runaway_gap_what(g));
+}
+
+static size_t orphans(const struct daemon *d)
+{
+	size_t n = 0;
+
+	for (struct runaway_proc *p = runaway_model_orphans(d->model); p; p = p->orphan_next)
+		n++;
+	return n;
+}
+
+static size_t findings(const struct daemon *d)
+{
+	return runaway_engine_open_count(d->engine, NULL, RUNAWAY_SEVERITY_MAX);
+}
+
+static void say_status(const struct daemon *d, const char *first)
+{
+	enum runaway_gap gap = runaway_features_gap(runaway_sensor_features(d->sensor));
+	bool whole = gap == RUNAWAY_GAP_MAX;
+
+	notify_send("%sSTATUS=%s%s%zu processes, %zu orphans, %zu findings", first,
+		    whole ? "" : runaway_gap_what(gap), whole ? "" : "; ",
+		    runaway_model_living(d->model), orphans(d), findings(d));
+}
+
 static void summary(struct daemon *d, uint64_t now)
 {
 	const struct runaway_host_state *h = runaway_model_host(d->model);
-	size_t orphans = 0, findings = 0;
-	struct runaway_proc *p;
 
 	if (now - d->last_summary_ns < SUMMARY_NS)
 		return;
 	d->last_summary_ns = now;
-	for (p = runaway_model_orphans(d->model); p; p = p->orphan_next)
-		orphans++;
-	findings = runaway_engine_open_count(d->engine, NULL, RUNAWAY_SEVERITY_MAX);
 	log_info("%zu processes, %zu orphans, %zu findings, load5 %.2f per core, %.2f cores busy, "
 		 "last scan %.1f ms, %llu records lost",
-		 runaway_model_living(d->model), orphans, findings, h->load5_per_core,
+		 runaway_model_living(d->model), orphans(d), findings(d), h->load5_per_core,
 		 h->busy_cores,
 		 (double)runaway_sensor_stats(d->sensor)->scan_duration_ns / NSEC_PER_MSEC,
 		 (unsigned long long)lost_events(d->model));
-	notify_send("STATUS=%zu processes, %zu orphans, %zu findings",
-		    runaway_model_living(d->model), orphans, findings);
+	say_gaps(d);
+	say_status(d, "");
 }
 
 static void update_health(struct daemon *d, int scan_error)
 {
+	const struct runaway_features *f = runaway_sensor_features(d->sensor);
 	uint64_t lost = lost_events(d->model);
 	struct store_info info;
 
 	runaway_store_info(d->store, &info);
 	d->runtime.scan_ok = scan_error == 0;
 	d->runtime.events_ok = lost == d->lost_seen;
-	d->runtime.cgroup_ok = runaway_sensor_features(d->sensor)->cgroups != RUNAWAY_CGROUPS_NONE;
+	d->runtime.cgroup_ok = !runaway_features_has_gap(f, RUNAWAY_GAP_NO_CGROUPS) &&
+			       !runaway_features_has_gap(f, RUNAWAY_GAP_CGROUP_PART) &&
+			       !runaway_features_has_gap(f, RUNAWAY_GAP_CGROUP_NAMESPACE);
 	d->runtime.store_ok = !info.degraded;
 	d->lost_seen = lost;
 	runaway_histogram_add(&d->runtime.scan_duration,
@@ -208,16 +243,17 @@ static void tick(struct daemon *d)
 		d->last_resync_ns = now;
 		d->runtime.rescans_by_reason[why]++;
 	}
+	/* -EXDEV is where it was started: neither a restart nor an older configuration mends it. */
 	r = runaway_sensor_scan(d->sensor, resync);
 	judge(d);
 	update_health(d, r);
 	d->runtime.ticks++;
-	daemon_judge_reload(d, r == 0);
+	daemon_judge_reload(d, r == 0 || r == -EXDEV);
 	write_textfile(d, now);
 	summary(d, now);
 	flush_recording(d, now);
 	/* Only a scan that worked keeps the service manager's watchdog quiet. */
-	if (r == 0)
+	if (r == 0 || r == -EXDEV)
 		notify_send("WATCHDOG=1");
 	arm_tick(d, runaway_boot_ns());
 }
@@ -326,7 +362,7 @@ int daemon_loop(struct daemon *d)
 	/* The first verdict at once, so that readiness means a complete tick. */
 	d->next_tick_ns = runaway_boot_ns();
 	tick(d);
-	notify_send("READY=1\nSTATUS=watching %zu processes", runaway_model_living(d->model));
+	say_status(d, "READY=1\n");
 	while (!d->stop) {
 		arm_recheck(d);
 		timeout = d->http ? runaway_http_timeout_ms(d->http) : -1;

@@ -7,27 +7,24 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
 #include "out/web_config.h"
-
-/* Inode of the first pid namespace: PROC_PID_INIT_INO of the kernel's proc_ns.h. */
-#define INIT_PID_NS "pid:[4026531836]"
 
 #define DETAIL_SIZE 256
 
 struct check {
 	const struct runaway_view *v;
 	bool ok;
+	const char *mend; /* the row's, or a better one */
 	char detail[DETAIL_SIZE];
 };
 
 struct check_row {
 	const char *name;
 	void (*run)(struct check *c);
-	const char *mend; /* shown when it fails */
+	const char *mend; /* shown when it fails; NULL: the check has its own */
 };
 
 static _printf_(3, 4) void verdict(struct check *c, bool ok, const char *fmt, ...)
@@ -86,12 +83,32 @@ static void check_reparent_hook(struct check *c)
 			f->reparent_hook, f->why_no_fentry);
 }
 
+/* Did it find this gap? Then that is the verdict. */
+static bool has_gap(struct check *c, enum runaway_gap g)
+{
+	const struct runaway_features *f = features(c);
+
+	if (!f || !runaway_features_has_gap(f, g))
+		return false;
+	verdict(c, false, "%s", runaway_gap_what(g));
+	c->mend = runaway_gap_mend(g);
+	return true;
+}
+
 static void check_cgroups(struct check *c)
 {
 	const struct runaway_features *f = features(c);
 
-	verdict(c, f && f->cgroups != RUNAWAY_CGROUPS_NONE && c->v->runtime->cgroup_ok,
-		"cgroup tree: %s", f ? runaway_cgroup_source_name(f->cgroups) : "unknown");
+	if (!f)
+		verdict(c, false, "no sensor is loaded");
+	else if (!has_gap(c, RUNAWAY_GAP_NO_CGROUPS) && !has_gap(c, RUNAWAY_GAP_CGROUP_PART))
+		verdict(c, true, "cgroup tree: %s", runaway_cgroup_source_name(f->cgroups));
+}
+
+static void check_cgroup_namespace(struct check *c)
+{
+	if (!has_gap(c, RUNAWAY_GAP_CGROUP_NAMESPACE))
+		verdict(c, true, "paths of cgroups are those of the host");
 }
 
 static void check_scan(struct check *c)
@@ -100,7 +117,10 @@ static void check_scan(struct check *c)
 	uint64_t age_ns;
 	bool recent = runaway_view_scan_recent(c->v, runaway_boot_ns(), &age_ns);
 
-	if (!s || age_ns == UINT64_MAX)
+	if (s && runaway_features_blind(features(c)))
+		verdict(c, false, "%" PRIu64 " scans, none of which saw all of the host",
+			s->scan_failures);
+	else if (!s || age_ns == UINT64_MAX)
 		verdict(c, false, "no scan has succeeded yet");
 	else
 		verdict(c, recent && c->v->runtime->scan_ok,
@@ -145,15 +165,14 @@ static void check_capacity(struct check *c)
 
 static void check_pid_namespace(struct check *c)
 {
-	char link[64];
-	ssize_t n = readlink("/proc/self/ns/pid", link, sizeof(link) - 1);
+	if (!has_gap(c, RUNAWAY_GAP_PID_NAMESPACE) && !has_gap(c, RUNAWAY_GAP_PROCFS))
+		verdict(c, true, "walk and /proc show the host's processes");
+}
 
-	if (n < 0) {
-		verdict(c, false, "/proc/self/ns/pid cannot be read");
-		return;
-	}
-	link[n] = '\0';
-	verdict(c, strcmp(link, INIT_PID_NS) == 0, "%s, the host's is %s", link, INIT_PID_NS);
+static void check_time_namespace(struct check *c)
+{
+	if (!has_gap(c, RUNAWAY_GAP_TIME_NAMESPACE))
+		verdict(c, true, "the clocks are those of the host");
 }
 
 static void check_privileges(struct check *c)
@@ -239,10 +258,11 @@ static const struct check_row checks[] = {
 	{ "programs", check_programs,
 	  "start as root or with CAP_BPF and CAP_PERFMON; the log names the program that failed" },
 	{ "reparent_hook", check_reparent_hook, "see programs" },
-	{ "cgroups", check_cgroups,
-	  "mount cgroup2 at /sys/fs/cgroup, or give its place with --cgroup-root" },
+	{ "cgroups", check_cgroups, "see programs" },
+	{ "cgroup_namespace", check_cgroup_namespace, NULL },
 	{ "scan", check_scan,
-	  "see the log for the scan's error; raise sample_interval_ms if scans overrun" },
+	  "see pid_namespace and time_namespace, then the log for the scan's error; raise "
+	  "sample_interval_ms if scans overrun" },
 	{ "events", check_losses,
 	  "the rings were full: give the daemon CPU (systemd: CPUWeight=), or shorten "
 	  "sample_interval_ms; a rescan has repaired what was missed" },
@@ -250,8 +270,8 @@ static const struct check_row checks[] = {
 	  "the kernel skipped programs that were already running on that CPU; scans repair it" },
 	{ "capacity", check_capacity,
 	  "raise limits.processes or limits.cgroups in the configuration and restart" },
-	{ "pid_namespace", check_pid_namespace,
-	  "run in the host's pid namespace: Kubernetes `hostPID: true`, docker `--pid=host`" },
+	{ "pid_namespace", check_pid_namespace, NULL },
+	{ "time_namespace", check_time_namespace, NULL },
 	{ "privileges", check_privileges,
 	  "start as root: the daemon then becomes `nobody` without capabilities after loading" },
 	{ "memlock", check_memlock,
@@ -275,7 +295,7 @@ void runaway_doc_doctor(const struct runaway_view *v, struct json_writer *w, boo
 	json_key(w, "checks");
 	json_array_begin(w);
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
-		struct check c = { .v = v };
+		struct check c = { .v = v, .mend = checks[i].mend };
 
 		checks[i].run(&c);
 		ok = ok && c.ok;
@@ -283,7 +303,7 @@ void runaway_doc_doctor(const struct runaway_view *v, struct json_writer *w, boo
 		json_kv_string(w, "name", checks[i].name);
 		json_kv_bool(w, "ok", c.ok);
 		json_kv_string(w, "detail", c.detail);
-		json_kv_string(w, "mend", c.ok ? NULL : checks[i].mend);
+		json_kv_string(w, "mend", c.ok ? NULL : c.mend);
 		json_object_end(w);
 	}
 	json_array_end(w);

@@ -4,6 +4,19 @@
 
 #include <string.h>
 
+/* Container, pod and unit that a path names; out of memory leaves them unknown. */
+static void write_names(const char *path, struct json_writer *w)
+{
+	struct runaway_cgroup_names names = { 0 };
+
+	if (path)
+		(void)runaway_cgroup_names_parse(path, &names);
+	json_kv_string(w, "container_id", names.container_id);
+	json_kv_string(w, "pod_uid", names.pod_uid);
+	json_kv_string(w, "unit", names.unit);
+	runaway_cgroup_names_free(&names);
+}
+
 static void write_subject(const struct runaway_finding *f, const struct subject_now *s,
 			  struct json_writer *w)
 {
@@ -20,6 +33,7 @@ static void write_subject(const struct runaway_finding *f, const struct subject_
 	runaway_out_write_comm(w, "comm", s->comm);
 	runaway_out_write_comm(w, "origin_comm", s->origin_comm);
 	json_kv_string(w, "cgroup", s->cgroup);
+	write_names(s->cgroup, w);
 	json_object_end(w);
 }
 

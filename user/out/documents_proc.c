@@ -159,6 +159,7 @@ static void write_cgroup(const struct runaway_view *v, const struct runaway_proc
 	json_kv_string(w, "container_id", names.container_id);
 	json_kv_string(w, "pod_uid", names.pod_uid);
 	json_kv_string(w, "unit", names.unit);
+	json_kv_string(w, "runtime", names.runtime);
 	json_object_end(w);
 	runaway_cgroup_names_free(&names);
 }

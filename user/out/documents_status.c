@@ -71,6 +71,25 @@ static void write_features(const struct runaway_view *v, struct json_writer *w)
 	json_object_end(w);
 }
 
+/* What of the host it cannot see; empty: nothing. */
+static void write_gaps(const struct runaway_view *v, struct json_writer *w)
+{
+	const struct runaway_features *f = v->sensor ? runaway_sensor_features(v->sensor) : NULL;
+
+	json_key(w, "gaps");
+	json_array_begin(w);
+	for (enum runaway_gap g = 0; f && g < RUNAWAY_GAP_MAX; g++) {
+		if (!runaway_features_has_gap(f, g))
+			continue;
+		json_object_begin(w);
+		json_kv_string(w, "check", runaway_gap_name(g));
+		json_kv_string(w, "what", runaway_gap_what(g));
+		json_kv_string(w, "mend", runaway_gap_mend(g));
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
 static void write_kernel_losses(const struct runaway_sensor_stats *s, struct json_writer *w)
 {
 	uint64_t dropped = 0, misses = 0;
@@ -222,6 +241,7 @@ void runaway_doc_status(const struct runaway_view *v, struct json_writer *w)
 	json_object_begin(w);
 	write_daemon(v, w);
 	write_components(v, w);
+	write_gaps(v, w);
 	write_features(v, w);
 	write_counters(v, w);
 	write_population(v, w);

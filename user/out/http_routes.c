@@ -133,6 +133,13 @@ static const char *why_unhealthy(const struct runaway_view *v)
 				    : "the last good scan is older than three intervals";
 }
 
+/* What of the host it cannot see; RUNAWAY_GAP_MAX: nothing. */
+static enum runaway_gap gap_of(const struct runaway_view *v)
+{
+	return v->sensor ? runaway_features_gap(runaway_sensor_features(v->sensor))
+			 : RUNAWAY_GAP_MAX;
+}
+
 static void say(struct answer *a, const char *why_not)
 {
 	a->reply->content_type = "text/plain; charset=utf-8";
@@ -141,18 +148,33 @@ static void say(struct answer *a, const char *why_not)
 	strbuf_addf(&a->reply->body, "%s\n", why_not ? why_not : "ok");
 }
 
+/*
+ * Health is what a restart may mend. A daemon that was started in the wrong
+ * namespace stays up, so that it can be asked: it is never ready.
+ */
 static void get_health(struct answer *a)
 {
-	say(a, why_unhealthy(a->view));
+	const struct runaway_view *v = a->view;
+
+	if (!v->sensor || !runaway_features_blind(runaway_sensor_features(v->sensor))) {
+		say(a, why_unhealthy(v));
+		return;
+	}
+	a->reply->content_type = "text/plain; charset=utf-8";
+	strbuf_addf(&a->reply->body, "alive, never ready: %s\n", runaway_gap_what(gap_of(v)));
 }
 
+/* Ready is whole: all of the host is seen, and what is found is kept. */
 static void get_ready(struct answer *a)
 {
-	const char *why = why_unhealthy(a->view);
+	enum runaway_gap gap = gap_of(a->view);
+	const char *why = gap < RUNAWAY_GAP_MAX ? runaway_gap_what(gap) : why_unhealthy(a->view);
 
 	if (!why && !a->view->runtime->store_ok)
 		why = "the incident store does not work";
 	say(a, why);
+	if (gap < RUNAWAY_GAP_MAX)
+		strbuf_addf(&a->reply->body, "to mend: %s\n", runaway_gap_mend(gap));
 }
 
 static void get_page(struct answer *a)

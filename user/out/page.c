@@ -70,6 +70,8 @@ static void add_cell(struct strbuf *out, const char *s)
 static void write_summary(const struct runaway_view *v, struct strbuf *out)
 {
 	const struct runaway_runtime *r = v->runtime;
+	enum runaway_gap gap = v->sensor ? runaway_features_gap(runaway_sensor_features(v->sensor))
+					 : RUNAWAY_GAP_MAX;
 	char age[32];
 	uint64_t now_ns = runaway_boot_ns();
 
@@ -80,6 +82,11 @@ static void write_summary(const struct runaway_view *v, struct strbuf *out)
 	strbuf_adds(out, "</h1>\n<p>");
 	strbuf_adds(out, r->scan_ok && r->events_ok ? "Scans and events work"
 						    : "<strong>The sensor does not work</strong>");
+	if (gap < RUNAWAY_GAP_MAX) {
+		strbuf_adds(out, ", <strong>");
+		add_text(out, runaway_gap_what(gap));
+		strbuf_adds(out, "</strong>");
+	}
 	strbuf_adds(out, ". Version ");
 	add_text(out, r->version);
 	strbuf_addf(out, ", up for %s, %zu processes.</p>\n", age, runaway_model_living(v->model));

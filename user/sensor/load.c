@@ -142,8 +142,13 @@ int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 	libbpf_set_print(to_log);
 	r = sensor_features_ask(&s->features, &ssid_cpu, &ssid_cpuacct);
 	if (r == -EPERM || r == -EACCES)
-		return log_error_errno(-EPERM, "loading BPF programs needs root, or CAP_BPF and "
-					       "CAP_PERFMON");
+		return log_error_errno(-EPERM,
+				       "loading BPF programs needs root, or CAP_BPF and "
+				       "CAP_PERFMON%s",
+				       sensor_gaps_user_namespace(s)
+					       ? ", in the host's user namespace (Kubernetes "
+						 "`hostUsers: true`; this is another one)"
+					       : "");
 	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
 		return log_error_errno(-ENOTSUP,
 				       "this kernel has no BTF (/sys/kernel/btf/vmlinux); "

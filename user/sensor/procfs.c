@@ -180,6 +180,8 @@ static void read_cgroup(struct runaway_sensor *s, struct rw_id id)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 
+	if (s->foreign_cgroup_ns)
+		return;
 	if (read_proc_file(s, id.pid, "cgroup", 16 * 1024, &b) >= 0 && b.len &&
 	    sensor_proc_is(s, id))
 		emit_text(s, id, RW_PROCFS_CGROUP, b.data, b.len);

@@ -48,7 +48,8 @@ static void add_init(struct runaway_sensor *s)
 	struct rw_task rec = { .flags = RW_TF_NS_INIT, .threads = 1 };
 	struct proc_stat st;
 
-	if (s->skel->bss->rw_scan_saw_init || !s->host_pid_ns || sensor_proc_stat(s, 1, &st) < 0)
+	if (s->skel->bss->rw_scan_saw_init || runaway_features_blind(&s->features) ||
+	    sensor_proc_stat(s, 1, &st) < 0)
 		return;
 	rec.id.pid = 1;
 	rec.id.start_ns = s->skel->bss->rw_init_start_ns ?: st.start_ns;
@@ -72,7 +73,9 @@ static void finish(struct runaway_sensor *s, struct rw_scan *rec, uint64_t start
 	if (error) {
 		rec->flags |= RW_SCAN_FAILED;
 		s->stats.scan_failures++;
-		log_warning_errno(error, "the task walk failed");
+		/* What makes it blind was said at the start, and does not change. */
+		if (!runaway_features_blind(&s->features))
+			log_warning_errno(error, "the task walk failed");
 	} else {
 		s->stats.scans++;
 		s->stats.scan_last_ns = now;
@@ -123,6 +126,9 @@ int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 		s->stats.rescans++;
 	sensor_emit(s, &rec.hdr, RW_SCAN_BEGIN, sizeof(rec));
 	r = visit_tasks(s, &rec.flags);
+	/* Who was not seen is not gone: such a scan proves nothing. */
+	if (r == 0 && runaway_features_blind(&s->features))
+		r = -EXDEV;
 	runaway_sensor_drain(s);
 	finish(s, &rec, started, r);
 

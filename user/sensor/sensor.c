@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -20,26 +19,20 @@ void sensor_emit(struct runaway_sensor *s, struct rw_hdr *rec, uint16_t type, si
 	s->sink(s->ctx, rec, len);
 }
 
-/* include/linux/proc_ns.h: PROC_PID_INIT_INO */
-#define HOST_PID_NS_INO 0xEFFFFFFCU
-
-static bool is_host_pid_ns(int proc_fd)
-{
-	struct stat st;
-
-	return fstatat(proc_fd, "self/ns/pid", &st, 0) == 0 && st.st_ino == HOST_PID_NS_INO;
-}
-
 static int open_roots(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 {
+	int r;
+
 	s->proc_root = strdup(c->proc_root);
 	if (!s->proc_root)
 		return -ENOMEM;
 	s->proc_fd = open(s->proc_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->proc_fd < 0)
 		return log_error_errno(-errno, "cannot open %s", s->proc_root);
-	s->host_pid_ns = is_host_pid_ns(s->proc_fd);
-	return sensor_cgroups_detect(c->cgroup_root, &s->features.cgroups, &s->cgroup_tree);
+	r = sensor_cgroups_detect(c->cgroup_root, &s->features.cgroups, &s->cgroup_tree);
+	if (r == 0)
+		sensor_gaps_find(s);
+	return r;
 }
 
 /*
@@ -49,17 +42,20 @@ static int open_roots(struct runaway_sensor *s, const struct runaway_sensor_conf
 static int snapshot(struct runaway_sensor *s)
 {
 	struct rw_meta meta;
-	int r;
+	int r = 0;
 
 	runaway_sensor_meta(s, &meta);
 	s->sink(s->ctx, &meta.hdr, sizeof(meta));
-	r = sensor_cgroups_snapshot(s);
+	/* Paths in a part of the tree begin at its own root: they would be wrong names. */
+	if (!runaway_features_has_gap(&s->features, RUNAWAY_GAP_CGROUP_PART))
+		r = sensor_cgroups_snapshot(s);
 	if (r < 0)
 		log_warning_errno(r, "cannot read the cgroup tree");
 	s->snapshotting = true;
 	r = runaway_sensor_scan(s, true);
 	s->snapshotting = false;
-	if (r < 0)
+	/* A blind daemon runs all the same: it has to say so to whoever asks. */
+	if (r < 0 && !runaway_features_blind(&s->features))
 		return r;
 	sensor_snapshot_enrich(s);
 	return 0;

@@ -46,6 +46,22 @@ enum runaway_cgroup_source {
 const char *
 runaway_cgroup_source_name(enum runaway_cgroup_source s); /* "none","v2","hybrid","v1" */
 
+/* What of the host is hidden from this process, because of where it was started. */
+enum runaway_gap {
+	/* Blind: scans fail with -EXDEV, and nothing must be judged by what is seen. */
+	RUNAWAY_GAP_PID_NAMESPACE,
+	RUNAWAY_GAP_PROCFS,
+	RUNAWAY_GAP_TIME_NAMESPACE,
+	/* Names of cgroups are missing, all else is there. */
+	RUNAWAY_GAP_NO_CGROUPS,
+	RUNAWAY_GAP_CGROUP_PART,
+	RUNAWAY_GAP_CGROUP_NAMESPACE,
+	RUNAWAY_GAP_MAX,
+};
+const char *runaway_gap_name(enum runaway_gap g); /* of the check that doctor makes of it */
+const char *runaway_gap_what(enum runaway_gap g); /* a sentence, without its full stop */
+const char *runaway_gap_mend(enum runaway_gap g);
+
 /* What this kernel offers and which variant is in use. */
 struct runaway_features {
 	bool btf;
@@ -54,10 +70,20 @@ struct runaway_features {
 	const char *scan;	   /* "iter_task", or "iter_task+hot" with the hot pass */
 	const char *reparent_hook; /* "fentry" or "exit_children" */
 	enum runaway_cgroup_source cgroups;
+	uint32_t gaps; /* bit per enum runaway_gap */
 	char release[65];
 	char libbpf[16];
 	char why_no_fentry[160]; /* reason of the fallback; "" when not needed */
 };
+
+static inline bool runaway_features_has_gap(const struct runaway_features *f, enum runaway_gap g)
+{
+	return f->gaps & (1u << g);
+}
+/* The weightiest gap; RUNAWAY_GAP_MAX: all of the host is seen. */
+enum runaway_gap runaway_features_gap(const struct runaway_features *f);
+/* Is what the scans see only a part of the host's processes, or told by other clocks? */
+bool runaway_features_blind(const struct runaway_features *f);
 
 struct runaway_prog_stat {
 	char name[16];
@@ -111,7 +137,7 @@ int runaway_sensor_drain(struct runaway_sensor *s);
 /*
  * Drains, walks the tasks, drains again, reads cgroups' CPU, the counters and
  * the host's figures. With resync every process is written. 0 or a negative
- * errno (also told by RW_SCAN_END).
+ * errno (also told by RW_SCAN_END); -EXDEV where the walk cannot see all (gaps).
  */
 int runaway_sensor_scan(struct runaway_sensor *s, bool resync);
 /* Children of exited tasks still to be looked up again: when to call recheck, 0: none waiting. */

@@ -49,7 +49,7 @@ struct runaway_sensor {
 	char *proc_root, *cgroup_tree; /* cgroup_tree NULL: none found */
 	char *pin_dir;
 	int proc_fd;
-	bool host_pid_ns; /* /proc is that of the initial pid namespace */
+	bool foreign_cgroup_ns; /* paths in /proc/PID/cgroup are relative to it */
 	uint32_t max_processes, max_cgroups;
 	uint32_t events_bytes, samples_bytes;
 	uint64_t clock_tick_ns; /* of /proc/PID/stat */
@@ -132,6 +132,11 @@ void sensor_snapshot_enrich(struct runaway_sensor *s);
 
 /* recheck.c */
 void sensor_pending_add(struct runaway_sensor *s, const struct rw_children *ev);
+
+/* gaps.c: fills features.gaps and says in the log what is missing and how to mend it. */
+void sensor_gaps_find(struct runaway_sensor *s);
+/* Root of a user namespace is not root for the BPF system call. */
+bool sensor_gaps_user_namespace(const struct runaway_sensor *s);
 
 /* host.c */
 int sensor_host_open(struct runaway_sensor *s);

@@ -172,6 +172,47 @@ static void test_doctor(void **state _unused_)
 	world_free(&w);
 }
 
+/* Whatever hides a part of the host is told by one check, with its mend, and by the status. */
+static void test_gaps(void **state _unused_)
+{
+	const cJSON *c, *gap;
+	struct world w;
+	cJSON *doc;
+	bool ok;
+
+	world_init(&w, 100, 10);
+	w.sensor.stats.prog_count = 0;
+	w.sensor.stats.kernel.dropped[RW_EXEC] = 0;
+	doc = doctor(&w, &ok);
+	assert_true(ok);
+	cJSON_Delete(doc);
+	doc = document(&w, runaway_doc_status);
+	assert_int_equal(cJSON_GetArraySize(at(doc, "gaps")), 0);
+	cJSON_Delete(doc);
+	for (enum runaway_gap g = 0; g < RUNAWAY_GAP_MAX; g++) {
+		const char *name = runaway_gap_name(g);
+
+		w.sensor.features.gaps = 1u << g;
+		doc = doctor(&w, &ok);
+		assert_false(ok);
+		c = check_named(doc, g == RUNAWAY_GAP_PROCFS ? "pid_namespace" : name);
+		assert_true(cJSON_IsFalse(at(c, "ok")));
+		assert_text(c, "detail", runaway_gap_what(g));
+		assert_text(c, "mend", runaway_gap_mend(g));
+		c = check_named(doc, "scan");
+		assert_int_equal(cJSON_IsFalse(at(c, "ok")),
+				 runaway_features_blind(&w.sensor.features));
+		cJSON_Delete(doc);
+		doc = document(&w, runaway_doc_status);
+		assert_int_equal(cJSON_GetArraySize(at(doc, "gaps")), 1);
+		gap = cJSON_GetArrayItem(at(doc, "gaps"), 0);
+		assert_text(gap, "check", name);
+		assert_text(gap, "mend", runaway_gap_mend(g));
+		cJSON_Delete(doc);
+	}
+	world_free(&w);
+}
+
 static void test_scan_recent(void **state _unused_)
 {
 	struct world w;
@@ -199,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_lanes),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_doctor),
+		cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_scan_recent),
 	};
 

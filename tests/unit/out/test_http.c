@@ -156,6 +156,23 @@ static void test_health_and_readiness(void **state _unused_)
 	get(&s, "GET", "/-/ready", "", &b);
 	assert_int_equal(status_of(&b), 503);
 	assert_non_null(strstr(body_of(&b), "no scan"));
+	/* A restart does not mend where it was started: alive, and never ready. */
+	s.world.sensor.features.gaps = 1u << RUNAWAY_GAP_PID_NAMESPACE;
+	get(&s, "GET", "/healthz", "", &b);
+	assert_int_equal(status_of(&b), 200);
+	assert_non_null(strstr(body_of(&b), "never ready"));
+	get(&s, "GET", "/readyz", "", &b);
+	assert_int_equal(status_of(&b), 503);
+	assert_non_null(strstr(body_of(&b), "hostPID: true"));
+	/* Scans work, names are missing: not ready either. */
+	s.world.sensor.stats.scan_last_ns = runaway_boot_ns();
+	s.world.sensor.features.gaps = 1u << RUNAWAY_GAP_NO_CGROUPS;
+	get(&s, "GET", "/healthz", "", &b);
+	assert_int_equal(status_of(&b), 200);
+	assert_string_equal(body_of(&b), "ok\n");
+	get(&s, "GET", "/readyz", "", &b);
+	assert_int_equal(status_of(&b), 503);
+	assert_non_null(strstr(body_of(&b), "hostPath"));
 	server_close(&s);
 }
 
