@@ -143,6 +143,25 @@ static enum runaway_daemonised by_session(const struct runaway_model *m,
 	return RUNAWAY_DAEMONISED_NO;
 }
 
+/*
+ * A container runtime that joins a container's namespaces forks twice and
+ * adopts the process as its subreaper: left behind on purpose, to a supervisor
+ * that is an ancestor of it. When that one is killed, it is so no more.
+ */
+static bool lost_its_supervisor(const struct runaway_proc *p)
+{
+	const struct runaway_orphan *o = p->orphan;
+	const struct runaway_hop *last;
+
+	if (!o || o->hop_count < 2)
+		return false;
+	last = &o->hop[MIN(o->hop_count, (unsigned int)RUNAWAY_HOPS_MAX) - 1];
+	for (const struct runaway_proc *a = p->origin; a; a = a->origin)
+		if (runaway_id_eq(a->id, last->from))
+			return a->exit_known && WIFSIGNALED(a->exit_code);
+	return false;
+}
+
 enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
 						const struct runaway_proc *p)
 {
@@ -152,7 +171,7 @@ enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
 		return RUNAWAY_DAEMONISED_YES;
 	if (!a)
 		return by_session(m, p);
-	if (!left_on_purpose(a, p))
+	if (!left_on_purpose(a, p) || lost_its_supervisor(p))
 		return RUNAWAY_DAEMONISED_NO;
 	if (p->sid == p->id.pid)
 		return RUNAWAY_DAEMONISED_YES;

@@ -26,13 +26,20 @@ static int compare_exe(const struct runaway_proc *a, const struct runaway_proc *
 	return kx == 1 ? strcmp(x->exe, y->exe) : strcmp(a->comm, b->comm);
 }
 
-/* Same group; an unknown process group is nobody's fellow. */
+/*
+ * Same group; an unknown process group is nobody's fellow. Who was left behind
+ * on purpose does not answer for those who were not: a step that a container
+ * runtime started hangs under its subreaper by design, the shell that the step
+ * lost runs the same file in the same group.
+ */
 static int compare_group(const struct runaway_proc *a, const struct runaway_proc *b)
 {
 	int c = compare_u64(a->pgid, b->pgid);
 
 	if (c == 0 && a->pgid == 0)
 		c = compare_u64(a->id.pid, b->id.pid);
+	if (c == 0)
+		c = (int)a->orphan->by_design - (int)b->orphan->by_design;
 	return c ? c : compare_exe(a, b);
 }
 
@@ -90,8 +97,10 @@ void groups_make(struct runaway_model *m)
 	t->stale = false;
 	if (reserve(t, m->orphans) < 0)
 		return;
-	for (struct runaway_proc *p = m->orphan_head; p; p = p->orphan_next)
+	for (struct runaway_proc *p = m->orphan_head; p; p = p->orphan_next) {
+		p->orphan->by_design = runaway_proc_daemonised(m, p) == RUNAWAY_DAEMONISED_YES;
 		t->orphan[n++] = p;
+	}
 	if (n)
 		qsort(t->orphan, n, sizeof(t->orphan[0]), compare_orphans);
 	for (size_t i = 0; i < n; i++) {

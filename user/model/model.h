@@ -173,6 +173,7 @@ struct runaway_orphan {
 	uint64_t rss_bytes;		   /* of the tree, at the last tick */
 	uint32_t processes;		   /* of the tree, living, at the last tick */
 	struct runaway_timeline *timeline; /* NULL until the tree burned something */
+	bool by_design;			   /* as the groups were last made */
 };
 
 enum runaway_state {
@@ -239,7 +240,7 @@ struct runaway_proc {
  * Orphan trees of one process group that run the same executable are one group:
  * what is left of one browser whose root died. The root is the oldest orphan.
  * Orphans of the same process group with another executable are another group,
- * so that nobody answers for a neighbour's CPU.
+ * so that nobody answers for a neighbour's CPU; so are those by design.
  */
 struct runaway_group {
 	struct runaway_proc *root;

@@ -42,17 +42,23 @@ static void exit_at(struct world *w, struct rw_id who, int status)
 	FEED(w, r);
 }
 
-static void move_at(struct world *w, struct rw_id who, struct rw_id from, uint32_t sid)
+static void move_to(struct world *w, struct rw_id who, struct rw_id from, struct rw_id to,
+		    uint32_t sid)
 {
 	struct rw_reparent r = { .hdr = hdr(w, RW_REPARENT, sizeof(r)),
 				 .id = who,
 				 .old_parent = from,
-				 .reaper = rw_id(1),
+				 .reaper = to,
 				 .pgid = sid,
 				 .sid = sid,
 				 .via = RW_VIA_HOOK };
 
 	FEED(w, r);
+}
+
+static void move_at(struct world *w, struct rw_id who, struct rw_id from, uint32_t sid)
+{
+	move_to(w, who, from, rw_id(1), sid);
 }
 
 static void test_how_the_origin_ended(void **state)
@@ -102,6 +108,48 @@ static void test_double_fork_in_a_dead_session(void **state)
 		move_at(&w, d, c, 20);
 		assert_int_equal(runaway_proc_daemonised(w.m, runaway_model_find_pid(w.m, 22)),
 				 crashed ? RUNAWAY_DAEMONISED_NO : RUNAWAY_DAEMONISED_YES);
+		world_free(&w);
+	}
+}
+
+/*
+ * A runtime joins a container: S, a subreaper, forks B, B makes a session, forks
+ * the step C and exits. Then S ends: killed, C is nobody's; done, it is as meant.
+ */
+static void test_supervisor_that_is_killed(void **state)
+{
+	static const struct {
+		int status;
+		enum runaway_daemonised want;
+	} ends[] = {
+		{ 9, RUNAWAY_DAEMONISED_NO },
+		{ 11 | 0x80, RUNAWAY_DAEMONISED_NO },
+		{ 0, RUNAWAY_DAEMONISED_YES },
+		{ 1 << 8, RUNAWAY_DAEMONISED_YES },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		struct rw_id s, b, c;
+		struct runaway_proc *p;
+		struct world w;
+
+		world_new(&w);
+		boot(&w);
+		s = (struct rw_id){ .pid = 20, .start_ns = w.now_ns };
+		fork_at(&w, rw_id(1), s, 20);
+		b = (struct rw_id){ .pid = 21, .start_ns = w.now_ns };
+		fork_at(&w, s, b, 21);
+		c = (struct rw_id){ .pid = 22, .start_ns = w.now_ns };
+		fork_at(&w, b, c, 21);
+		exit_at(&w, b, 0);
+		move_to(&w, c, b, s, 21);
+		p = runaway_model_find_pid(w.m, 22);
+		assert_int_equal(runaway_proc_daemonised(w.m, p), RUNAWAY_DAEMONISED_YES);
+		exit_at(&w, s, ends[i].status);
+		move_at(&w, c, s, 21);
+		assert_int_equal(p->orphan->hop_count, 2);
+		assert_int_equal(runaway_proc_daemonised(w.m, p), ends[i].want);
 		world_free(&w);
 	}
 }
@@ -179,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_how_the_origin_ended),
 		cmocka_unit_test(test_double_fork_in_a_dead_session),
+		cmocka_unit_test(test_supervisor_that_is_killed),
 		cmocka_unit_test(test_a_script_that_leads_a_session_is_no_daemon),
 		cmocka_unit_test(test_names_on_the_list),
 		cmocka_unit_test(test_names),

@@ -92,6 +92,43 @@ static void test_other_process_groups_are_other_groups(void **state)
 	world_free(&w);
 }
 
+/*
+ * A step that a runtime left under its subreaper, and the shell that the step
+ * lost: one file, one process group. The first is as meant, the second is not.
+ */
+static void test_by_design_is_a_group_apart(void **state)
+{
+	const struct runaway_group *g;
+	struct world w;
+	size_t n;
+
+	(void)state;
+	world_new(&w);
+	boot(&w);
+	forks(&w, 1, 10, "crun");
+	forks(&w, 10, 11, "crun");
+	EXECS(&w, 11, "step", "sh\0bin", "sh\0step", "");
+	exits(&w, 10, 0);
+	find(&w, 10)->exit_ns = START(11); /* soon after the fork: starts are small numbers here */
+	reparents(&w, 11, 10, 1, RW_TF_NS_INIT);
+	find(&w, 11)->sid = 11;
+	forks(&w, 11, 12, "step");
+	forks(&w, 12, 13, "step");
+	exits(&w, 12, 9);
+	reparents(&w, 13, 12, 1, RW_TF_NS_INIT);
+	find(&w, 13)->pgid = find(&w, 11)->pgid;
+	tick(&w);
+	g = runaway_model_groups(w.m, &n);
+	assert_int_equal(n, 2);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(g[i].orphan_count, 1);
+		assert_int_equal(g[i].daemonised, g[i].root == find(&w, 11)
+							  ? RUNAWAY_DAEMONISED_YES
+							  : RUNAWAY_DAEMONISED_NO);
+	}
+	world_free(&w);
+}
+
 static void test_groups_follow_the_living_between_ticks(void **state)
 {
 	const struct runaway_group *g;
@@ -144,6 +181,7 @@ int main(void)
 		cmocka_unit_test(test_by_process_group_and_executable),
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_other_process_groups_are_other_groups),
+		cmocka_unit_test(test_by_design_is_a_group_apart),
 		cmocka_unit_test(test_groups_follow_the_living_between_ticks),
 		cmocka_unit_test(test_many_orphans_of_one_group),
 	};
