@@ -75,13 +75,6 @@ def host_procfs_alone_is_not_enough(t):
     blind(daemon, "pid_namespace", "hostPID: true")
 
 
-@test
-def time_namespace(t):
-    daemon = Enclosed(t, ["--time", "--boottime", "100000"],
-                      config={"sample_interval_ms": FAST_MS}).start()
-    blind(daemon, "time_namespace", "unshare --time")
-
-
 def finds_all_the_same(t, daemon):
     """Names of cgroups are missing, processes are not; returns the finding's orphan."""
     m = daemon.metrics()

@@ -169,12 +169,6 @@ static void check_pid_namespace(struct check *c)
 		verdict(c, true, "walk and /proc show the host's processes");
 }
 
-static void check_time_namespace(struct check *c)
-{
-	if (!has_gap(c, RUNAWAY_GAP_TIME_NAMESPACE))
-		verdict(c, true, "the clocks are those of the host");
-}
-
 static void check_privileges(struct check *c)
 {
 	const struct runaway_runtime *r = c->v->runtime;
@@ -261,8 +255,8 @@ static const struct check_row checks[] = {
 	{ "cgroups", check_cgroups, "see programs" },
 	{ "cgroup_namespace", check_cgroup_namespace, NULL },
 	{ "scan", check_scan,
-	  "see pid_namespace and time_namespace, then the log for the scan's error; raise "
-	  "sample_interval_ms if scans overrun" },
+	  "see pid_namespace, then the log for the scan's error; raise sample_interval_ms if "
+	  "scans overrun" },
 	{ "events", check_losses,
 	  "the rings were full: give the daemon CPU (systemd: CPUWeight=), or shorten "
 	  "sample_interval_ms; a rescan has repaired what was missed" },
@@ -271,7 +265,6 @@ static const struct check_row checks[] = {
 	{ "capacity", check_capacity,
 	  "raise limits.processes or limits.cgroups in the configuration and restart" },
 	{ "pid_namespace", check_pid_namespace, NULL },
-	{ "time_namespace", check_time_namespace, NULL },
 	{ "privileges", check_privileges,
 	  "start as root: the daemon then becomes `nobody` without capabilities after loading" },
 	{ "memlock", check_memlock,

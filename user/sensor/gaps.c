@@ -8,7 +8,6 @@
 #include "sensor/sensor_priv.h"
 
 /* include/linux/proc_ns.h: inodes of the initial namespaces, the same on every kernel. */
-#define TIME_NS_INIT_INO   0xEFFFFFFAU
 #define CGROUP_NS_INIT_INO 0xEFFFFFFBU
 #define PID_NS_INIT_INO	   0xEFFFFFFCU
 #define USER_NS_INIT_INO   0xEFFFFFFDU
@@ -31,12 +30,6 @@ static const struct {
 		"the procfs under --proc-root is that of another pid namespace: no scan counts "
 		"and nothing is judged",
 		"mount the host's procfs there; in Kubernetes `hostPID: true` does it",
-	},
-	[RUNAWAY_GAP_TIME_NAMESPACE] = {
-		"time_namespace",
-		"this daemon is in a time namespace: its clocks are not those of the kernel's "
-		"records, so no scan counts and nothing is judged",
-		"run it in the host's time namespace, without `unshare --time`",
 	},
 	[RUNAWAY_GAP_NO_CGROUPS] = {
 		"cgroups",
@@ -89,8 +82,7 @@ enum runaway_gap runaway_features_gap(const struct runaway_features *f)
 bool runaway_features_blind(const struct runaway_features *f)
 {
 	return runaway_features_has_gap(f, RUNAWAY_GAP_PID_NAMESPACE) ||
-	       runaway_features_has_gap(f, RUNAWAY_GAP_PROCFS) ||
-	       runaway_features_has_gap(f, RUNAWAY_GAP_TIME_NAMESPACE);
+	       runaway_features_has_gap(f, RUNAWAY_GAP_PROCFS);
 }
 
 /* A kernel that has no such namespace has only the initial one. */
@@ -140,8 +132,6 @@ void sensor_gaps_find(struct runaway_sensor *s)
 
 	add(s, RUNAWAY_GAP_PROCFS, !ours);
 	add(s, RUNAWAY_GAP_PID_NAMESPACE, is_foreign(s->proc_fd, "self/ns/pid", PID_NS_INIT_INO));
-	add(s, RUNAWAY_GAP_TIME_NAMESPACE,
-	    is_foreign(s->proc_fd, "self/ns/time", TIME_NS_INIT_INO));
 	find_cgroup_gaps(s);
 }
 

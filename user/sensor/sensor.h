@@ -51,7 +51,6 @@ enum runaway_gap {
 	/* Blind: scans fail with -EXDEV, and nothing must be judged by what is seen. */
 	RUNAWAY_GAP_PID_NAMESPACE,
 	RUNAWAY_GAP_PROCFS,
-	RUNAWAY_GAP_TIME_NAMESPACE,
 	/* Names of cgroups are missing, all else is there. */
 	RUNAWAY_GAP_NO_CGROUPS,
 	RUNAWAY_GAP_CGROUP_PART,
@@ -82,7 +81,7 @@ static inline bool runaway_features_has_gap(const struct runaway_features *f, en
 }
 /* The weightiest gap; RUNAWAY_GAP_MAX: all of the host is seen. */
 enum runaway_gap runaway_features_gap(const struct runaway_features *f);
-/* Is what the scans see only a part of the host's processes, or told by other clocks? */
+/* Is what the scans see only a part of the host's processes? */
 bool runaway_features_blind(const struct runaway_features *f);
 
 struct runaway_prog_stat {
