@@ -45,7 +45,7 @@ def blind(daemon, check, mend):
 @test
 def pid_namespace_of_its_own(t):
     """A DaemonSet without hostPID. What a whole daemon had found is neither lost nor called over."""
-    config = {"sample_interval_ms": FAST_MS, "lanes": short_lanes(t, age_s=0, for_s=0.4)}
+    config = {"sample_interval_ms": FAST_MS, "lanes": short_lanes(t, age_s=0, for_s=0.4, cpu_cores_min=0.05)}
     whole = t.daemon(config, name="d")
     orphan = OrphanMaker(t, 900).make()[1]
     incident = wait_for(lambda: whole.incidents(orphan), 20, "an incident")[0]
@@ -93,8 +93,8 @@ def lanes_of_anybody():
         "classification": "host_resource_runaway_process",
         "action_policy": "capacity_triage_no_process_remediation", "subject": "orphan_tree",
         "match": {"comm_any": ["orphan_maker"]},
-        "trigger": {"cpu_cores_min": 0.3, "age_s_min": 0, "for_s": 0.4},
-        "clear": {"cpu_cores_max": 0.1, "for_s": 2},
+        "trigger": {"cpu_cores_min": 0.05, "age_s_min": 0, "for_s": 0.4},
+        "clear": {"cpu_cores_max": 0.02, "for_s": 2},
     }]
 
 
