@@ -55,6 +55,7 @@ static void on_signal(int sig)
 static _noreturn_ void be_victim(int pipe_fd)
 {
 	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	sigset_t none;
 	char c;
 
 	prctl(PR_SET_NAME, "rw-gate-victim");
@@ -64,6 +65,9 @@ static _noreturn_ void be_victim(int pipe_fd)
 	for (int sig = 1; sig < SIGRTMIN; sig++)
 		if (sig != SIGCHLD && sig != SIGCONT)
 			sigaction(sig, &sa, NULL);
+	/* Whatever the gate has blocked for itself. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	while (read(pipe_fd, &c, 1) < 0 && errno == EINTR)
 		;
 	_exit(0);
@@ -256,9 +260,13 @@ static _noreturn_ void be_prober(int sock, uid_t uid, gid_t gid)
 	struct request r;
 	int32_t answer = 0;
 	int pidfd = -1;
+	sigset_t all;
 	pid_t victim;
 
 	prctl(PR_SET_NAME, "rw-gate-prober");
+	/* It ends with the gate, and not before it at a Ctrl-C or a service's stop. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	/* A byte says that the caller has put it into its cgroup: the victim is born there. */
 	if (keep_only(sock) < 0 || read(0, &r, sizeof(r)) <= 0 || guard_become(uid, gid) < 0)
 		_exit(1);
