@@ -7,7 +7,6 @@
 #include <sys/syscall.h>
 
 #include "base/landlock.h"
-#include "gate/confine.h"
 #include "gate/state.h"
 
 /* Headers of Debian 12 end before it. */
@@ -25,7 +24,7 @@
 #define NOT_FOR_READING                                                                            \
 	((uint64_t)(O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | O_TMPFILE) & ~(uint64_t)O_DIRECTORY)
 
-static const struct runaway_syscall allowed[] = {
+const struct runaway_syscall runaway_authoriser_syscalls[] = {
 	/* the connections, the audit, what is read of processes */
 	ALWAYS(read),
 	ALWAYS(write),
@@ -71,6 +70,8 @@ static const struct runaway_syscall allowed[] = {
 	ALWAYS(rt_sigreturn),
 };
 
+const size_t runaway_authoriser_syscalls_count = ARRAY_SIZE(runaway_authoriser_syscalls);
+
 int runaway_authoriser_confine(struct runaway_gate *g, uid_t uid, gid_t gid)
 {
 	uint64_t caps = runaway_guard_needs_cap_bpf(g->guard) ? UINT64_C(1) << CAP_BPF : 0;
@@ -84,5 +85,7 @@ int runaway_authoriser_confine(struct runaway_gate *g, uid_t uid, gid_t gid)
 		err = runaway_landlock_scope_signals();
 		g->landlocked = err == 1;
 	}
-	return err < 0 ? err : runaway_confine_syscalls(allowed, ARRAY_SIZE(allowed));
+	return err < 0 ? err
+		       : runaway_confine_syscalls(runaway_authoriser_syscalls,
+						  runaway_authoriser_syscalls_count);
 }

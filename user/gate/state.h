@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "gate/actuator.h"
 #include "gate/audit.h"
+#include "gate/confine.h"
 #include "gate/guard.h"
 #include "gate/judge.h"
 #include "gate/look.h"
@@ -132,6 +133,9 @@ enum runaway_reason runaway_gate_release(struct runaway_gate *g, const char *tex
 int runaway_gate_serve(struct runaway_gate *g, int sock);
 
 /* ---- authoriser.c ---- */
+
+extern const struct runaway_syscall runaway_authoriser_syscalls[];
+extern const size_t runaway_authoriser_syscalls_count;
 
 /* Gives up what the authoriser does not need. 0 or a negative errno. */
 int runaway_authoriser_confine(struct runaway_gate *g, uid_t uid, gid_t gid);
