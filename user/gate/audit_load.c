@@ -91,7 +91,8 @@ static int load_line(void *ctx, const struct runaway_line *line)
 	if (l->a->failed != RUNAWAY_REASON_NONE)
 		return 0;
 	l->torn_end = !line->complete;
-	if (line->complete && runaway_line_sealed(line->text, line->len))
+	/* Whole but for its newline it may have been acted upon: it counts. */
+	if (runaway_line_sealed(line->text, line->len))
 		return load_sealed(l, line);
 	/* Cut by a crash or a full disk before anything followed from it. A whole record that
 	 * somebody changed is missed by the one behind it: that one names its digest. */

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* linked with --wrap: write fsync */
+/* The audit: a chain on disk, and what becomes of it when the disk or somebody else breaks it. */
+#include "gate/gate_test.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "gate/audit.h"
+
+static char dir[64], path[96];
+static int folder = -1;
+static struct runaway_audit a;
+static struct runaway_history h;
+
+/* ---- a disk that fails ---- */
+
+static int fail_write, fail_fsync; /* errno of the next one; 0: works */
+static size_t short_write;	   /* bytes that it takes before it fails */
+
+ssize_t __real_write(int fd, const void *data, size_t len);
+int __real_fsync(int fd);
+ssize_t __wrap_write(int fd, const void *data, size_t len);
+int __wrap_fsync(int fd);
+
+ssize_t __wrap_write(int fd, const void *data, size_t len)
+{
+	if (fd != a.fd || !fail_write)
+		return __real_write(fd, data, len);
+	if (short_write) {
+		len = MIN(len, short_write);
+		short_write = 0;
+		return __real_write(fd, data, len);
+	}
+	errno = fail_write;
+	return -1;
+}
+
+int __wrap_fsync(int fd)
+{
+	if (!fail_fsync)
+		return __real_fsync(fd);
+	errno = fail_fsync;
+	return -1;
+}
+
+/* ---- a folder for each test ---- */
+
+static int open_it(void)
+{
+	runaway_history_free(&h);
+	return runaway_audit_open(folder, TEST_BOOT, &a, &h);
+}
+
+static int reopen(void)
+{
+	runaway_audit_close(&a);
+	return open_it();
+}
+
+static int fresh(_unused_ void **state)
+{
+	fail_write = fail_fsync = 0;
+	short_write = 0;
+	snprintf(dir, sizeof(dir), "/tmp/rw-audit-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/" RUNAWAY_AUDIT_FILE, dir);
+	folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return runaway_digest_init() < 0 ? -1 : open_it();
+}
+
+static int remove_one(const char *name, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(name);
+}
+
+static int done(_unused_ void **state)
+{
+	runaway_audit_close(&a);
+	runaway_history_free(&h);
+	close(folder);
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int put(const char *type)
+{
+	struct runaway_record r;
+
+	runaway_audit_begin(&a, type, &r);
+	return runaway_audit_commit(&a, &r);
+}
+
+static int put_intent(const char *nonce)
+{
+	struct runaway_record r;
+
+	runaway_audit_begin(&a, "intent", &r);
+	json_kv_string(&r.w, "incident_id", TEST_INCIDENT);
+	json_kv_string(&r.w, "lane_id", "lane");
+	json_kv_bool(&r.w, "drill", true);
+	json_kv_string(&r.w, "plan_sha256", TEST_SHA);
+	json_kv_string(&r.w, "nonce", nonce);
+	json_kv_uint(&r.w, "pid", 4912);
+	json_kv_u64_string(&r.w, "start_ns", 77);
+	return runaway_audit_commit(&a, &r);
+}
+
+static int put_result(uint64_t intent)
+{
+	struct runaway_record r;
+
+	runaway_audit_begin(&a, "result", &r);
+	json_kv_u64_string(&r.w, "intent", intent);
+	return runaway_audit_commit(&a, &r);
+}
+
+static void read_file(struct strbuf *b)
+{
+	assert_int_equal(runaway_read_file(AT_FDCWD, path, 1 << 20, b), 0);
+}
+
+static void write_file(const struct strbuf *b)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	assert_int_equal(__real_write(fd, b->data, b->len), b->len);
+}
+
+static void records_are_a_chain(_unused_ void **state)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	char head[RUNAWAY_SHA256_HEX];
+
+	assert_int_equal(a.seq, 0);
+	assert_string_equal(a.head, RUNAWAY_CHAIN_START);
+	assert_int_equal(put("start"), 0);
+	assert_int_equal(put("stop"), 0);
+	assert_int_equal(a.seq, 2);
+	SET(head, a.head);
+	read_file(&b);
+	assert_non_null(strstr(b.data, "{\"seq\":\"1\",\"at\":\"20"));
+	assert_non_null(strstr(b.data, "\"type\":\"start\""));
+	assert_non_null(strstr(b.data, head));
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.seq, 2);
+	assert_string_equal(a.head, head);
+	assert_int_equal(a.failed, RUNAWAY_REASON_NONE);
+	assert_int_equal(put("start"), 0);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.seq, 3);
+}
+
+static void history_comes_back(_unused_ void **state)
+{
+	assert_int_equal(put_intent("one"), 0);
+	assert_int_equal(put_result(a.seq), 0);
+	assert_int_equal(put_intent("two"), 0);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(h.count, 2);
+	assert_int_equal(runaway_history_unknown(&h), 1);
+	assert_true(h.intent[0].answered && !h.intent[1].answered);
+	assert_string_equal(h.intent[1].nonce, "two");
+	assert_string_equal(h.intent[1].plan_sha256, TEST_SHA);
+	assert_string_equal(h.intent[1].lane_id, "lane");
+	assert_string_equal(h.intent[1].incident_id, TEST_INCIDENT);
+	assert_true(h.intent[1].drill && h.intent[1].pid == 4912 && h.intent[1].start_ns == 77);
+	assert_true(h.intent[1].seq == 3 && h.intent[1].boot_ns > 0);
+	assert_true(runaway_history_has_nonce(&h, "one") && runaway_history_has_nonce(&h, "two"));
+	assert_false(runaway_history_has_nonce(&h, "three"));
+	assert_true(runaway_history_answer(&h, 3));
+	assert_false(runaway_history_answer(&h, 3));
+	assert_false(runaway_history_answer(&h, 99));
+}
+
+static void earlier_boots_count_apart(_unused_ void **state)
+{
+	assert_int_equal(put_intent("one"), 0);
+	assert_int_equal(put_intent("two"), 0);
+	assert_int_equal(put_result(2), 0);
+	assert_int_equal(put_intent("three"), 0);
+	runaway_audit_close(&a);
+	runaway_history_free(&h);
+	assert_int_equal(runaway_audit_open(folder, "another boot", &a, &h), 0);
+	assert_int_equal(h.count, 0);
+	assert_int_equal(a.unknown_earlier, 2);
+}
+
+static void disarming_lasts(_unused_ void **state)
+{
+	struct runaway_record r;
+
+	runaway_audit_begin(&a, "disarm", &r);
+	json_kv_string(&r.w, "by", "olga");
+	assert_int_equal(runaway_audit_commit(&a, &r), 0);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.disarm_seq, 1);
+	assert_string_equal(a.disarmed_by, "olga");
+	assert_int_equal(put("release"), 0);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.disarm_seq, 0);
+}
+
+/* ---- cut and changed files ---- */
+
+static void torn_ends_stay_and_count(_unused_ void **state)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	size_t whole;
+
+	assert_int_equal(put("start"), 0);
+	read_file(&b);
+	whole = b.len;
+	assert_int_equal(put_intent("torn"), 0);
+	read_file(&b);
+	/* Without its newline it is whole, and counts. */
+	strbuf_truncate(&b, b.len - 1);
+	write_file(&b);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.seq, 2);
+	assert_int_equal(a.torn_lines, 0);
+	assert_int_equal(h.count, 1);
+	assert_int_equal(put_result(2), 0);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.seq, 3);
+	for (size_t len = b.len - 1; len > whole; len--) {
+		strbuf_truncate(&b, len);
+		write_file(&b);
+		assert_int_equal(reopen(), 0);
+		assert_int_equal(a.failed, RUNAWAY_REASON_NONE);
+		assert_int_equal(a.seq, 1);
+		assert_int_equal(a.torn_lines, 1);
+		assert_int_equal(h.count, 0);
+		assert_int_equal(put("start"), 0);
+		/* A crash before anything else was written, again. */
+		assert_int_equal(__real_write(a.fd, "{\"seq\"", 6), 6);
+		assert_int_equal(reopen(), 0);
+		assert_int_equal(a.torn_lines, 2);
+		assert_int_equal(put("start"), 0);
+		assert_int_equal(reopen(), 0);
+		assert_int_equal(a.failed, RUNAWAY_REASON_NONE);
+		assert_int_equal(a.seq, 3);
+	}
+}
+
+/* Any byte of any record but the last: the chain says so, and nothing more is written. */
+static void changed_records_break_the_chain(_unused_ void **state)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT, now = STRBUF_INIT;
+	size_t first, tried = 0;
+
+	assert_int_equal(put_intent("one"), 0);
+	read_file(&b);
+	first = b.len - 1; /* without its newline both would be one torn line, as if cut off */
+	assert_int_equal(put_result(1), 0);
+	read_file(&b);
+	for (size_t i = 0; i < first; i++) {
+		b.data[i] ^= 1;
+		write_file(&b);
+		assert_int_equal(reopen(), 0);
+		assert_int_equal(a.failed, RUNAWAY_REASON_AUDIT_BROKEN);
+		assert_int_equal(put("start"), -EIO);
+		b.data[i] ^= 1;
+		tried++;
+	}
+	read_file(&now);
+	assert_int_equal(now.len, b.len);
+	write_file(&b);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.failed, RUNAWAY_REASON_NONE);
+	/* The first record taken out, and a sealed line that is no record. */
+	memmove(b.data, b.data + first + 1, b.len - first - 1);
+	strbuf_truncate(&b, b.len - first - 1);
+	write_file(&b);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.failed, RUNAWAY_REASON_AUDIT_BROKEN);
+	print_message("# %zu changed bytes, each noticed\n", tried);
+}
+
+static void forged_lines_do_not_join(_unused_ void **state)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+
+	/* Sealed, but no JSON; sealed JSON with another number. */
+	strbuf_adds(&b, "{\"seq\":\"1\" \"prev\":\"" RUNAWAY_CHAIN_START "\"}");
+	runaway_line_seal(&b);
+	strbuf_addc(&b, '\n');
+	write_file(&b);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.failed, RUNAWAY_REASON_AUDIT_BROKEN);
+	strbuf_reset(&b);
+	strbuf_adds(&b, "{\"seq\":\"2\",\"prev\":\"" RUNAWAY_CHAIN_START "\"}");
+	runaway_line_seal(&b);
+	strbuf_addc(&b, '\n');
+	write_file(&b);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.failed, RUNAWAY_REASON_AUDIT_BROKEN);
+}
+
+/* ---- who may have it ---- */
+
+static void files_of_others_are_refused(_unused_ void **state)
+{
+	runaway_audit_close(&a);
+	assert_int_equal(chmod(path, 0664), 0);
+	assert_int_equal(open_it(), -EPERM);
+	assert_int_equal(chmod(path, 0646), 0);
+	assert_int_equal(open_it(), -EPERM);
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(chmod(dir, 0770), 0);
+	assert_int_equal(open_it(), -EPERM);
+	assert_int_equal(chmod(dir, 0707), 0);
+	assert_int_equal(open_it(), -EPERM);
+	assert_int_equal(chmod(dir, 0700), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(path, 65534, 0), 0);
+		assert_int_equal(open_it(), -EPERM);
+		assert_int_equal(chown(path, 0, 0), 0);
+		assert_int_equal(chown(dir, 65534, 0), 0);
+		assert_int_equal(open_it(), -EPERM);
+		assert_int_equal(chown(dir, 0, 0), 0);
+	}
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/null", path), 0);
+	assert_int_equal(open_it(), -ELOOP);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0644), 0);
+	assert_int_equal(open_it(), -EPERM);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(open_it(), -EISDIR);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(runaway_audit_open(-1, TEST_BOOT, &a, &h), -EBADF);
+	assert_int_equal(open_it(), 0);
+}
+
+static void one_gate_at_a_time(_unused_ void **state)
+{
+	struct runaway_audit second = { .fd = -1 };
+	struct runaway_history empty = { 0 };
+
+	assert_int_equal(runaway_audit_open(folder, TEST_BOOT, &second, &empty), -EWOULDBLOCK);
+	assert_int_equal(second.fd, -1);
+}
+
+/* ---- a disk that fails (G7) ---- */
+
+static void one_failure_is_the_last_attempt(_unused_ void **state)
+{
+	static const int errors[] = { EIO, ENOSPC, EROFS, EDQUOT };
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		uint64_t seq = a.seq;
+
+		fail_write = errors[i];
+		assert_int_equal(put("start"), -errors[i]);
+		fail_write = 0;
+		assert_int_equal(a.failed, RUNAWAY_REASON_AUDIT_FAILED);
+		assert_int_equal(put("start"), -EIO);
+		assert_int_equal(a.seq, seq);
+		assert_int_equal(reopen(), 0);
+		assert_int_equal(put("start"), 0);
+		fail_fsync = errors[i];
+		assert_int_equal(put("start"), -errors[i]);
+		fail_fsync = 0;
+		assert_int_equal(put("start"), -EIO);
+		assert_int_equal(reopen(), 0);
+		assert_int_equal(a.failed, RUNAWAY_REASON_NONE);
+	}
+}
+
+static void a_full_disk_in_mid_record(_unused_ void **state)
+{
+	fail_write = ENOSPC;
+	short_write = 40;
+	assert_int_equal(put("start"), -ENOSPC);
+	fail_write = 0;
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.torn_lines, 1);
+	assert_int_equal(a.seq, 0);
+	assert_int_equal(put("start"), 0);
+}
+
+static void opening_needs_the_disk(_unused_ void **state)
+{
+	fail_fsync = EIO;
+	assert_int_equal(reopen(), -EIO);
+	fail_fsync = 0;
+	assert_int_equal(open_it(), 0);
+	/* Ending a torn line is a write as well. */
+	assert_int_equal(__real_write(a.fd, "{", 1), 1);
+	runaway_audit_close(&a);
+	a.fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(a.fd >= 0);
+	close(a.fd);
+	fail_write = ENOSPC;
+	/* The file gets the same, lowest number again. */
+	assert_int_equal(open_it(), -ENOSPC);
+	fail_write = 0;
+	assert_int_equal(open_it(), 0);
+	assert_int_equal(a.torn_lines, 1);
+}
+
+static void without_memory_nothing_is_written(_unused_ void **state)
+{
+	struct runaway_record r;
+
+	runaway_audit_begin(&a, "start", &r);
+	r.text.error = -ENOMEM;
+	assert_int_equal(runaway_audit_commit(&a, &r), -ENOMEM);
+	assert_int_equal(a.failed, RUNAWAY_REASON_AUDIT_FAILED);
+}
+
+/* ---- the tail ---- */
+
+static size_t tail(uint64_t after, size_t limit, char **ret)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	_cleanup_cjson_ cJSON *json = NULL;
+	struct json_writer w;
+
+	json_init(&w, &b, false);
+	assert_int_equal(runaway_audit_tail(&a, after, limit, &w), 0);
+	assert_int_equal(runaway_json_parse(b.data, b.len, &json, NULL), 0);
+	if (ret)
+		*ret = strbuf_take(&b);
+	return (size_t)cJSON_GetArraySize(json);
+}
+
+static void tail_shows_whole_records(_unused_ void **state)
+{
+	_cleanup_free_ char *text = NULL;
+
+	assert_int_equal(tail(0, 10, NULL), 0);
+	for (int i = 0; i < 300; i++)
+		assert_int_equal(put_intent("x"), 0);
+	assert_int_equal(tail(0, 10, &text), 10);
+	assert_non_null(strstr(text, "\"seq\":\"10\""));
+	assert_int_equal(tail(295, 10, NULL), 5);
+	assert_int_equal(tail(300, 10, NULL), 0);
+	assert_int_equal(tail(0, 0, NULL), 0);
+	assert_in_range(tail(0, 1000, NULL), 50, 299);
+	assert_int_equal(__real_write(a.fd, "{\"seq\":\"9", 9), 9);
+	assert_int_equal(tail(295, 10, NULL), 5);
+	/* What is appended after that still goes to the end. */
+	assert_int_equal(put("x"), 0);
+}
+
+static void tail_of_a_closed_file(_unused_ void **state)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	struct json_writer w;
+
+	runaway_audit_close(&a);
+	json_init(&w, &b, false);
+	assert_int_equal(runaway_audit_tail(&a, 0, 10, &w), -EBADF);
+	runaway_audit_close(&a);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(records_are_a_chain),
+		TEST(history_comes_back),
+		TEST(earlier_boots_count_apart),
+		TEST(disarming_lasts),
+		TEST(torn_ends_stay_and_count),
+		TEST(changed_records_break_the_chain),
+		TEST(forged_lines_do_not_join),
+		TEST(files_of_others_are_refused),
+		TEST(one_gate_at_a_time),
+		TEST(one_failure_is_the_last_attempt),
+		TEST(a_full_disk_in_mid_record),
+		TEST(opening_needs_the_disk),
+		TEST(without_memory_nothing_is_written),
+		TEST(tail_shows_whole_records),
+		TEST(tail_of_a_closed_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
