@@ -147,7 +147,8 @@ $B/bin/runaway-gate: $B/user/gate/main.o $(GATE_LINKED)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(GATE_LIBS)
 
 # Tests that let a step of the gate fail or wait do it when they are linked; nothing in the gate knows.
-wrapped = $(shell sed -n 's|^/\* linked with --wrap: \(.*\) \*/$$|\1|p' $(1))
+wrapped = $(shell cat $(1) $$(grep -q gate/acting.h $(1) && echo tests/unit/gate/acting.h) | \
+              sed -n 's|^.* linked with --wrap:\([a-z_ ]*\).*|\1|p')
 
 # Unit tests: every tests/unit/<room>/test_*.c is a program of its own.
 $B/tests/unit/%: tests/unit/%.c $(ARCHIVES) $(call room_obj,daemon) $B/lib/guard.a $B/lib/gate.a

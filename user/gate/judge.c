@@ -47,11 +47,21 @@ static enum runaway_reason judge_plan_age(const struct runaway_facts *f)
 	return REASON(NONE);
 }
 
+/* One target is one signal. */
+static bool names_one_twice(const struct runaway_plan *p)
+{
+	for (size_t i = 0; i < p->target_count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (p->target[i].pid == p->target[j].pid)
+				return true;
+	return false;
+}
+
 static enum runaway_reason judge_dry_run(const struct runaway_facts *f)
 {
 	if (f->plan_state == RUNAWAY_DOCUMENT_MISSING)
 		return REASON(PLAN_MISSING);
-	if (f->plan_state == RUNAWAY_DOCUMENT_INVALID)
+	if (f->plan_state == RUNAWAY_DOCUMENT_INVALID || names_one_twice(f->plan))
 		return REASON(PLAN_INVALID);
 	if (!same(f->plan->host_label, f->config->host_label))
 		return REASON(PLAN_OTHER_HOST);
