@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Messages of a daemon that was taken over, and of one that was not. */
+#include "gate/acting.h"
+
+#include <sys/socket.h>
+
+/* The answer to these bytes; caller deletes. */
+static cJSON *answer_to(const char *text, size_t len)
+{
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+	const char *answer;
+	size_t answer_len, used;
+	cJSON *json = NULL;
+
+	runaway_gate_answer(g, text, len, &out);
+	assert_int_equal(runaway_gate_frame_next(out.data, out.len, &answer, &answer_len, &used),
+			 1);
+	assert_int_equal(used, out.len);
+	assert_int_equal(runaway_gate_message_parse(answer, answer_len, &json) == 0 ||
+				 runaway_json_parse(answer, answer_len, &json, NULL) == 0,
+			 true);
+	return json;
+}
+
+static cJSON *ask(const char *text)
+{
+	return answer_to(text, strlen(text));
+}
+
+static void expect_error(const char *text, const char *error)
+{
+	_cleanup_cjson_ cJSON *answer = ask(text);
+
+	assert_false(runaway_json_true(answer, "ok", true));
+	assert_string_equal(runaway_json_str(answer, "error", ""), error);
+	assert_true(strlen(runaway_json_str(answer, "message", "")) > 0);
+}
+
+static void no_messages(_unused_ void **state)
+{
+	expect_error("", "bad_message");
+	expect_error("x", "bad_message");
+	expect_error("{}", "bad_message");
+	expect_error("[[[[[[[[[[[[]]]]]]]]]]]]", "bad_message");
+	expect_error("{\"type\":\"kill\",\"id\":\"1\"}", "bad_message");
+	expect_error("{\"type\":\"status\",\"id\":1}", "bad_message");
+	expect_error("{\"type\":\"hello\",\"id\":\"1\"}", "already_configured");
+}
+
+static void status_tells_all(_unused_ void **state)
+{
+	_cleanup_cjson_ cJSON *a = ask("{\"type\":\"status\",\"id\":\"7\"}");
+	const cJSON *refusals = cJSON_GetObjectItemCaseSensitive(a, "refusals");
+
+	assert_true(runaway_json_true(a, "ok", false));
+	assert_string_equal(runaway_json_str(a, "id", ""), "7");
+	assert_true(runaway_json_true(a, "armed", false));
+	assert_string_equal(runaway_json_str(a, "tier", ""), "T4");
+	assert_string_equal(runaway_json_str(a, "tier_name", ""), "limited by seccomp");
+	assert_string_equal(runaway_json_str(a, "closed_by", "?"), "");
+	/* Every word from the start, with 0. */
+	assert_int_equal(cJSON_GetArraySize(refusals), RUNAWAY_REASON_COUNT - 1);
+	cJSON_Delete(a);
+	a = ask("{\"type\":\"self_test\",\"id\":\"8\"}");
+	assert_string_equal(runaway_json_str(a, "tier", ""), "T4");
+	assert_int_equal(records_of("self_test"), 1);
+}
+
+static void unknown_ends_are_shown(_unused_ void **state)
+{
+	_cleanup_cjson_ cJSON *a = NULL;
+	const cJSON *list;
+
+	for (int i = 0; i < 20; i++) {
+		struct runaway_intent intent = { .seq = (uint64_t)i + 1,
+						 .pid = 4000,
+						 .answered = i == 19 };
+
+		assert_int_equal(runaway_history_add(&g->history, &intent), 0);
+	}
+	a = ask("{\"type\":\"status\",\"id\":\"7\"}");
+	list = cJSON_GetObjectItemCaseSensitive(a, "unknown");
+	assert_int_equal(cJSON_GetArraySize(list), 16);
+	assert_string_equal(runaway_json_str(cJSON_GetArrayItem(list, 0), "intent", ""), "19");
+	assert_string_equal(
+		runaway_json_str(cJSON_GetObjectItemCaseSensitive(a, "audit"), "unknown", ""),
+		"19");
+}
+
+/* ---- why the gate is closed ---- */
+
+static void expect_closed(const char *reason)
+{
+	_cleanup_cjson_ cJSON *a = ask("{\"type\":\"status\",\"id\":\"7\"}");
+
+	assert_string_equal(runaway_json_str(a, "closed_by", ""), reason);
+	assert_int_equal(runaway_json_true(a, "armed", true), reason[0] == '\0');
+}
+
+static void closed_by_its_guard(_unused_ void **state)
+{
+	expect_closed("");
+	tier = RUNAWAY_GUARD_NONE;
+	expect_closed("not_confined");
+	for (tier = RUNAWAY_GUARD_LSM; tier <= RUNAWAY_GUARD_SECCOMP; tier++) {
+		g->config.require_kernel_guard = false;
+		expect_closed("");
+		g->config.require_kernel_guard = true;
+		expect_closed(tier == RUNAWAY_GUARD_LSM ? "" : "guard_missing");
+	}
+}
+
+static void closed_by_others(_unused_ void **state)
+{
+	int fd = g->actuator.fd;
+
+	g->actuator.fd = -1;
+	expect_closed("actuator_gone");
+	g->actuator.fd = fd;
+	g->witness_differs = true;
+	expect_closed("witness_mismatch");
+	g->audit.disarm_seq = 1;
+	expect_closed("disarmed");
+	g->audit.failed = RUNAWAY_REASON_AUDIT_BROKEN;
+	expect_closed("audit_broken");
+	g->audit.failed = RUNAWAY_REASON_AUDIT_FAILED;
+	expect_closed("audit_failed");
+	assert_int_equal(runaway_gate_record_start(g), 0);
+	assert_int_equal(records_of("start"), 0);
+}
+
+/* ---- disarm and release ---- */
+
+static void touch_disarm(void)
+{
+	_cleanup_close_ int fd =
+		openat(g->folder, RUNAWAY_DISARM_FILE, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+}
+
+static struct runaway_key key;
+
+/* A release of the present disarming in which nothing is wrong. */
+static void good_release(struct runaway_release *ret)
+{
+	*ret = (struct runaway_release){ .uid = 1002,
+					 .disarm_seq = g->audit.disarm_seq,
+					 .created_realtime_ns = runaway_real_ns(),
+					 .created_boot_ns = runaway_boot_ns() };
+	SET(ret->host_label, TEST_HOST);
+	SET(ret->boot_id, TEST_BOOT);
+	SET(ret->owner, "anna");
+	SET(ret->why, "the night is over");
+}
+
+static void expect_release(const struct runaway_release *release, const char *error)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT, b = STRBUF_INIT;
+	_cleanup_cjson_ cJSON *answer = NULL;
+	struct json_writer w;
+
+	assert_int_equal(runaway_release_write(release, &text), 0);
+	json_init(&w, &b, false);
+	json_object_begin(&w);
+	json_kv_string(&w, "type", "release");
+	json_kv_string(&w, "id", "1");
+	json_kv_string(&w, "release", text.data);
+	json_object_end(&w);
+	answer = answer_to(b.data, b.len);
+	assert_string_equal(runaway_json_str(answer, "error", ""), error);
+	assert_int_equal(runaway_json_true(answer, "ok", false), error[0] == '\0');
+}
+
+#define DISARM "{\"type\":\"disarm\",\"id\":\"1\",\"by\":\"olga\",\"why\":\"a test\"}"
+
+static void anybody_disarms_an_owner_releases(_unused_ void **state)
+{
+	struct runaway_release r;
+
+	good_release(&r);
+	expect_release(&r, "release_invalid");
+	cJSON_Delete(ask(DISARM));
+	assert_int_equal(g->audit.disarm_seq, 1);
+	cJSON_Delete(ask(DISARM));
+	assert_int_equal(g->audit.disarm_seq, 1);
+	expect_closed("disarmed");
+	good_release(&r);
+	expect_release(&r, "");
+	expect_closed("");
+	assert_int_equal(records_of("disarm"), 1);
+	assert_int_equal(records_of("release"), 1);
+	/* The next disarming is another one. */
+	cJSON_Delete(ask(DISARM));
+	expect_release(&r, "release_invalid");
+	restart_gate();
+	expect_closed("disarmed");
+}
+
+static void releases_of_something_else(_unused_ void **state)
+{
+	struct runaway_release r;
+
+	cJSON_Delete(ask(DISARM));
+	good_release(&r);
+	r.owner[0] = '\0';
+	expect_release(&r, "release_invalid");
+	good_release(&r);
+	SET(r.host_label, "another");
+	expect_release(&r, "release_invalid");
+	good_release(&r);
+	SET(r.boot_id, "another");
+	expect_release(&r, "release_invalid");
+	good_release(&r);
+	r.created_boot_ns += NSEC_PER_SEC * 60;
+	expect_release(&r, "release_invalid");
+	good_release(&r);
+	r.created_boot_ns -= NSEC_PER_SEC * 601;
+	expect_release(&r, "release_invalid");
+	expect_error("{\"type\":\"release\",\"id\":\"1\",\"release\":\"{}\"}", "release_invalid");
+	expect_error("{\"type\":\"release\",\"id\":\"1\"}", "release_invalid");
+	touch_disarm();
+	good_release(&r);
+	expect_release(&r, "disarm_file");
+	assert_int_equal(unlinkat(g->folder, RUNAWAY_DISARM_FILE, 0), 0);
+	fail_write = EIO;
+	expect_release(&r, "audit_failed");
+	assert_int_equal(g->audit.disarm_seq, 1);
+}
+
+static void releases_are_signed_where_keys_are_asked_for(_unused_ void **state)
+{
+	struct runaway_release r;
+	struct runaway_key stranger;
+
+	runaway_key_generate(&key);
+	runaway_key_generate(&stranger);
+	g->config.require_signature = true;
+	g->config.key_count = 1;
+	SET(g->config.key[0].owner, "anna");
+	SET(g->config.key[0].public_hex, key.public_hex);
+	SET(g->config.key[0].id, key.id);
+	cJSON_Delete(ask(DISARM));
+	good_release(&r);
+	expect_release(&r, "release_invalid");
+	assert_int_equal(runaway_release_sign(&r, stranger.secret), 0);
+	expect_release(&r, "release_invalid");
+	SET(r.owner, "bert");
+	assert_int_equal(runaway_release_sign(&r, key.secret), 0);
+	expect_release(&r, "release_invalid");
+	good_release(&r);
+	assert_int_equal(runaway_release_sign(&r, key.secret), 0);
+	r.uid++;
+	expect_release(&r, "release_invalid");
+	r.uid--;
+	expect_release(&r, "");
+}
+
+static void disarmed_without_a_disk(_unused_ void **state)
+{
+	fail_write = ENOSPC;
+	cJSON_Delete(ask(DISARM));
+	assert_true(g->audit.disarm_seq > 0);
+	expect_closed("audit_failed");
+}
+
+static void a_folder_that_is_gone_disarms(_unused_ void **state)
+{
+	int folder = g->folder;
+
+	g->folder = -1;
+	expect_closed("disarmed");
+	g->folder = folder;
+	touch_disarm();
+	expect_closed("disarmed");
+}
+
+/* ---- look ---- */
+
+static void looks_at_a_process(_unused_ void **state)
+{
+	pid_t pid = start_target();
+	char text[96];
+	cJSON *a;
+
+	snprintf(text, sizeof(text), "{\"type\":\"look\",\"id\":\"1\",\"pid\":%d}", pid);
+	a = ask(text);
+	assert_true(runaway_json_true(a, "pass", false));
+	assert_int_equal(runaway_json_u64(a, "pid", 0), pid);
+	assert_int_equal(strlen(runaway_json_str(a, "args_sha256", "")), 64);
+	assert_string_equal(runaway_json_str(a, "cgroup_path", ""), "/test");
+	assert_true(runaway_json_true(a, "orphan", false));
+	cJSON_Delete(a);
+	end_target(pid);
+	a = ask(text);
+	assert_false(runaway_json_true(a, "pass", true));
+	assert_string_equal(runaway_json_str(a, "reason", ""), "target_gone");
+	cJSON_Delete(a);
+	a = ask("{\"type\":\"look\",\"id\":\"1\",\"pid\":4294967297}");
+	assert_string_equal(runaway_json_str(a, "reason", ""), "target_gone");
+	cJSON_Delete(a);
+	a = ask("{\"type\":\"look\",\"id\":\"1\"}");
+	assert_string_equal(runaway_json_str(a, "reason", ""), "target_gone");
+	cJSON_Delete(a);
+}
+
+/* ---- audit ---- */
+
+static void audit_is_read_back(_unused_ void **state)
+{
+	cJSON *a;
+
+	cJSON_Delete(ask(DISARM));
+	a = ask("{\"type\":\"audit\",\"id\":\"1\",\"after_seq\":\"0\",\"limit\":10}");
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(a, "records")), 1);
+	cJSON_Delete(a);
+	close(g->audit.fd);
+	g->audit.fd = -1;
+	expect_error("{\"type\":\"audit\",\"id\":\"1\"}", "audit_failed");
+}
+
+/* ---- bytes at random ---- */
+
+static uint64_t dice = 88172645463325252ULL;
+
+static uint64_t roll(uint64_t below)
+{
+	dice ^= dice << 13;
+	dice ^= dice >> 7;
+	dice ^= dice << 17;
+	return dice % below;
+}
+
+static void spoil(struct strbuf *b)
+{
+	static const char *const pieces[] = { "\"",   "{",  "[[[[[[[[[[", "\\u0000", "\xff\xfe",
+					      "null", "-1", "1e999",	  "\\ud800", "}}" };
+
+	for (uint64_t n = 1 + roll(4); n > 0; n--) {
+		size_t at = roll(b->len);
+
+		switch (roll(4)) {
+		case 0:
+			b->data[at] = (char)roll(256);
+			break;
+		case 1:
+			strbuf_truncate(b, at + 1);
+			break;
+		case 2:
+			memmove(b->data + at, b->data + at + 1, b->len - at - 1);
+			strbuf_truncate(b, b->len - 1 ? b->len - 1 : 1);
+			break;
+		default:
+			strbuf_adds(b, pieces[roll(ARRAY_SIZE(pieces))]);
+		}
+	}
+}
+
+static void request_text(const char *type, struct strbuf *b)
+{
+	struct json_writer w;
+
+	strbuf_reset(b);
+	json_init(&w, b, false);
+	json_object_begin(&w);
+	json_kv_string(&w, "type", type);
+	json_kv_string(&w, "id", "1");
+	json_kv_string(&w, "plan", plan_text.data);
+	json_kv_string(&w, "approval", approval_text.data);
+	json_kv_uint(&w, "pid", (uint64_t)getpid());
+	json_kv_uint(&w, "limit", 3);
+	json_kv_bool(&w, "rule_matches", true);
+	json_object_end(&w);
+}
+
+/* Whatever is changed in a request that would be carried out: it is not, and it is answered. */
+static void spoilt_requests(_unused_ void **state)
+{
+	static const char *const types[] = {
+		"apply", "check", "look", "status", "audit", "release"
+	};
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	pid_t pid = start_target();
+	size_t answered = 0, refused = 0, n = 20000;
+
+	documents_for(pid);
+	/* A change outside the documents may leave the request what it was: not signalled then
+	 * for another reason. */
+	g->audit.disarm_seq = 1;
+	for (size_t i = 0; i < n; i++) {
+		cJSON *answer;
+
+		request_text(types[roll(ARRAY_SIZE(types))], &b);
+		spoil(&b);
+		answer = answer_to(b.data, b.len);
+		answered++;
+		refused += !runaway_json_true(answer, "ok", false) ||
+			   !runaway_json_true(answer, "allowed", false);
+		cJSON_Delete(answer);
+	}
+	g->audit.disarm_seq = 0;
+	assert_int_equal(answered, n);
+	assert_int_equal(refused, n);
+	assert_int_equal(terms_of(pid), 0);
+	print_message("# %zu spoilt requests, each answered, none carried out\n", n);
+	/* And unspoilt it works. */
+	assert_applied("signalled", "");
+	end_target(pid);
+}
+
+/* Every byte of the documents in an otherwise perfect request (G5, at the door). */
+static void flip_all(struct strbuf *text, size_t *tried)
+{
+	for (size_t i = 0; i < text->len; i++) {
+		for (int bit = 0; bit < 8; bit++) {
+			cJSON *answer;
+
+			text->data[i] ^= (char)(1 << bit);
+			answer = ask_about("check");
+			assert_false(runaway_json_true(answer, "allowed", false));
+			cJSON_Delete(answer);
+			text->data[i] ^= (char)(1 << bit);
+			(*tried)++;
+		}
+	}
+}
+
+static void flipped_documents(_unused_ void **state)
+{
+	struct runaway_approval approval;
+	pid_t pid = start_target();
+	size_t tried = 0;
+
+	runaway_key_generate(&key);
+	g->config.require_signature = true;
+	g->config.key_count = 1;
+	SET(g->config.key[0].owner, "anna");
+	SET(g->config.key[0].public_hex, key.public_hex);
+	SET(g->config.key[0].id, key.id);
+	documents_for(pid);
+	assert_int_equal(runaway_approval_read(approval_text.data, approval_text.len, &approval),
+			 0);
+	assert_int_equal(runaway_approval_sign(&approval, key.secret), 0);
+	strbuf_reset(&approval_text);
+	assert_int_equal(runaway_approval_write(&approval, &approval_text), 0);
+	flip_all(&plan_text, &tried);
+	flip_all(&approval_text, &tried);
+	print_message("# %zu requests with one bit changed, none allowed\n", tried);
+	assert_applied("signalled", "");
+	end_target(pid);
+}
+
+/* ---- the connection ---- */
+
+static int serve_bytes(const char *data, size_t len, struct strbuf *answers)
+{
+	int fd[2], r;
+	char buf[4096];
+	ssize_t n;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
+	assert_int_equal(send(fd[0], data, len, 0), len);
+	assert_int_equal(shutdown(fd[0], SHUT_WR), 0);
+	use_signalfd();
+	runaway_gate_self_test(g);
+	r = runaway_gate_serve(g, fd[1]);
+	close(fd[1]);
+	while ((n = recv(fd[0], buf, sizeof(buf), 0)) > 0)
+		strbuf_add(answers, buf, (size_t)n);
+	close(fd[0]);
+	return r;
+}
+
+static size_t count_frames(const struct strbuf *b)
+{
+	size_t n = 0, at = 0, len, used;
+	const char *text;
+
+	for (; runaway_gate_frame_next(b->data + at, b->len - at, &text, &len, &used) == 1; n++)
+		at += used;
+	assert_int_equal(at, b->len);
+	return n;
+}
+
+static void serves_until_the_end(_unused_ void **state)
+{
+	static const char status[] = "{\"type\":\"status\",\"id\":\"1\"}";
+	_cleanup_strbuf_ struct strbuf in = STRBUF_INIT, out = STRBUF_INIT;
+
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(runaway_gate_frame_add(&in, status, strlen(status)), 0);
+	assert_int_equal(serve_bytes(in.data, in.len, &out), 0);
+	assert_int_equal(count_frames(&out), 10);
+}
+
+static void frames_that_cannot_be_read_end_it(_unused_ void **state)
+{
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+
+	assert_int_equal(serve_bytes("\0\0\0\2{}\xff\xff\xff\xff", 10, &out), -EBADMSG);
+	assert_int_equal(count_frames(&out), 1);
+	close(g->signals);
+	strbuf_reset(&out);
+	/* Half a frame, and the peer is gone. */
+	assert_int_equal(serve_bytes("\0\0\0\20{", 5, &out), 0);
+	assert_int_equal(out.len, 0);
+}
+
+static void a_peer_that_does_not_listen(_unused_ void **state)
+{
+	static const char status[] = "\0\0\0\32{\"type\":\"status\",\"id\":\"1\"}";
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
+	assert_int_equal(send(fd[0], status, sizeof(status) - 1, 0), sizeof(status) - 1);
+	close(fd[0]);
+	use_signalfd();
+	assert_int_equal(runaway_gate_serve(g, fd[1]), -EBADMSG);
+	close(fd[1]);
+}
+
+static void sigterm_ends_it(_unused_ void **state)
+{
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
+	use_signalfd();
+	(void)raise(SIGUSR2);
+	(void)raise(SIGTERM);
+	assert_int_equal(runaway_gate_serve(g, fd[1]), 0);
+	assert_true(g->stop);
+	assert_true(g->audit.disarm_seq > 0);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void greets(_unused_ void **state)
+{
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+
+	assert_int_equal(runaway_gate_record_start(g), 0);
+	assert_int_equal(runaway_gate_greet(g, "first", &out), 0);
+	assert_non_null(strstr(out.data + 4, "{\"type\":\"hello\",\"id\":\"first\",\"ok\":true,"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(no_messages),
+		TEST(status_tells_all),
+		TEST(unknown_ends_are_shown),
+		TEST(closed_by_its_guard),
+		TEST(closed_by_others),
+		TEST(anybody_disarms_an_owner_releases),
+		TEST(releases_of_something_else),
+		TEST(releases_are_signed_where_keys_are_asked_for),
+		TEST(disarmed_without_a_disk),
+		TEST(a_folder_that_is_gone_disarms),
+		TEST(looks_at_a_process),
+		TEST(audit_is_read_back),
+		TEST(spoilt_requests),
+		TEST(flipped_documents),
+		TEST(serves_until_the_end),
+		TEST(frames_that_cannot_be_read_end_it),
+		TEST(a_peer_that_does_not_listen),
+		TEST(sigterm_ends_it),
+		TEST(greets),
+	};
+
+	return cmocka_run_group_tests(tests, share_counts, NULL);
+}
