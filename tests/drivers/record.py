@@ -29,8 +29,9 @@ def record(build, case):
                               patient=True)
         daemon.wait_ticks(2)
         assert daemon.stop() == 0
-        return recordings.Trim(recordings.read(path), job.runner.pid,
-                               job.cgroup.label).run()
+        records = recordings.read(path)
+        assert not [r for r in records if r.type == recordings.LOSS], "records were lost"
+        return recordings.Trim(records, job.runner.pid, job.cgroup.label).run()
     finally:
         t.close()
 

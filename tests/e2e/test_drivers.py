@@ -5,9 +5,13 @@ Real drivers and real browsers, killed in every way of docs/browsers.md. All tha
 the same way are there at once, under one daemon.
 """
 
+import json
+
 import procfs
+import recordings
 from driver_cases import CASES, CHROMEDRIVER
 from driver_job import Job
+from driver_replay import expected, replay, replay_lanes, told
 from harness import main, test, wait_for
 from scenes import short_lanes
 
@@ -116,9 +120,25 @@ def killed(*kills):
     return [case for case in CASES if case.kill in kills]
 
 
+def check_replay(t, jobs, recording):
+    """What was recorded, cut down to each job as the fixtures are, is judged as it was live."""
+    records = recordings.read(recording)
+    config = t.write("replay.json", json.dumps({"lanes": replay_lanes(t, **TIMES)}))
+    for job in jobs:
+        path = t.path(job.case.name + ".rec")
+        with open(path, "wb") as f:
+            f.write(recordings.Trim(records, job.runner.pid, job.cgroup.label).run())
+        findings = told(replay(t, path, config))
+        assert findings == expected(job.case)[:1], f"{job.case.name}: {findings}"
+
+
 @test
 def drivers_are_killed(t):
-    play(t, killed("driver", "client"))
+    recording = t.path("kernel.rec")
+    daemon, jobs = play(t, killed("driver", "client"), args=["--record", recording])
+    daemon.wait_ticks(1)
+    assert daemon.stop() == 0
+    check_replay(t, jobs, recording)
 
 
 @test

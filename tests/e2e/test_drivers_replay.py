@@ -9,12 +9,11 @@ import json
 import lzma
 import os
 import re
-import subprocess
 
 import recordings
-from driver_cases import BROWSER_LANE, CASES, CHROMEDRIVER, CHROMIUM, markdown
-from harness import CLEAN_ENV, ROOT, main, test
-from scenes import short_lanes
+from driver_cases import CASES, markdown
+from driver_replay import expected, replay, replay_lanes, told
+from harness import ROOT, main, test
 
 FIXTURES = os.path.join(ROOT, "tests", "fixtures", "recordings")
 TIMES = {"age_s": 6, "for_s": 3, "clear_for_s": 2}
@@ -28,54 +27,16 @@ def unpack(case):
         return lzma.decompress(f.read())
 
 
-def replay(t, path, config):
-    r = subprocess.run([t.runawayd, "--replay", path, "--config", config], cwd=t.tmp,
-                       env=CLEAN_ENV, stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
-                       check=False)
-    assert r.returncode == 0 and not r.stderr, f"{path}: {r.returncode} {r.stderr[-500:]!r}"
-    return r.stdout
-
-
-def expected(case):
-    """(lane, root, origin) of each finding, in their order."""
-    if not case.root:
-        return []
-    first = [(case.lane, case.root, case.origin)]
-    # Its SIGTERM left the browser behind.
-    again = [(BROWSER_LANE, CHROMIUM, CHROMEDRIVER)] if case.root == CHROMEDRIVER else []
-    return first + again
-
-
-def told(lines):
-    """The same, of a replay; and each finding that opened has ended, with its process."""
-    findings = [x for x in lines if x["record"] == "finding"]
-    opened = [x for x in findings if x["event"] == "opened"]
-    ended = {x["subject"]: x["why"] for x in findings if x["event"] == "ended"}
-    assert ended == {x["subject"]: "ended" for x in opened}, ended
-    subjects = {x["line"]["incident_id"]: x["line"]["subject"] for x in lines
-                if x["record"] == "incident" and x["line"].get("subject")}
-    about = [subjects[x["incident_id"]] for x in opened]
-    return [(x["lane_id"], s["comm"], s["origin_comm"]) for x, s in zip(opened, about)]
-
-
 @test
 def each_recording_is_judged_as_the_table_says(t):
-    config = t.write("lanes.json", json.dumps({"lanes": replay_lanes(t)}))
+    config = t.write("lanes.json", json.dumps({"lanes": replay_lanes(t, **TIMES)}))
     for case in CASES:
         path = t.path(case.name + ".rec")
         with open(path, "wb") as f:
             f.write(unpack(case))
         out = replay(t, path, config)
         assert out == replay(t, path, config), f"{case.name}: two replays differ"
-        lines = [json.loads(line) for line in out.decode("utf-8").splitlines()]
-        assert told(lines) == expected(case), f"{case.name}: {told(lines)}"
-
-
-def replay_lanes(t):
-    lanes = short_lanes(t, **TIMES)
-    for lane in lanes:
-        lane["match"].pop("cgroup_any", None)  # of the live tests, for their own processes
-    return lanes
+        assert told(out) == expected(case), f"{case.name}: {told(out)}"
 
 
 @test
