@@ -38,6 +38,7 @@ static __always_inline struct rw_cgroup *entry(struct cgroup *cg, __u64 id)
 
 	if (e)
 		return e;
+	init.told_cpu_ns = ~0ULL;
 	init.parent_id = parent_id(cg);
 	init.level = BPF_CORE_READ(cg, level);
 	init.hierarchy_id = BPF_CORE_READ(cg, root, hierarchy_id);
@@ -103,6 +104,32 @@ static __always_inline int emit(struct cgroup *cg, const char *path, __u32 op,
 		ev->path_len = n > 0 && n < (long)sizeof(ev->path) ? n : 0;
 		rw_event_submit(ev, false);
 	}
+	return 0;
+}
+
+__u64 rw_scan_cgroups; /* entries met by this walk; set to 0 by user space before it */
+extern __u64 rw_scan_resync;
+
+/* Tells of each cgroup whose figure has changed; read like a file, it needs no bpf(). */
+SEC("iter/bpf_map_elem")
+int rw_cg_walk(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct rw_cgroup *e = ctx->value;
+	struct rw_cgroup_line line;
+	__u64 *id = ctx->key;
+
+	if (!id || !e)
+		return 0;
+	rw_scan_cgroups++;
+	if (e->cpu_ns == e->told_cpu_ns && !rw_scan_resync)
+		return 0;
+	line.cgroup_id = *id;
+	line.cpu_ns = e->cpu_ns;
+	/* No room: the kernel comes back to this entry with the next read. */
+	if (bpf_seq_write(ctx->meta->seq, &line, sizeof(line)))
+		rw_scan_cgroups--;
+	else
+		e->told_cpu_ns = line.cpu_ns;
 	return 0;
 }
 

@@ -20,6 +20,22 @@
 #define RW_MM_ANONPAGES	  1
 #define RW_MM_SHMEMPAGES  3
 
+/* The context of an iterator over a map's elements (5.9); no object of the kernel has it. */
+struct bpf_iter__bpf_map_elem {
+	union {
+		struct bpf_iter_meta *meta;
+	} __attribute__((aligned(8)));
+	union {
+		struct bpf_map *map;
+	} __attribute__((aligned(8)));
+	union {
+		void *key;
+	} __attribute__((aligned(8)));
+	union {
+		void *value;
+	} __attribute__((aligned(8)));
+} __attribute__((preserve_access_index));
+
 /* mm->rss_stat: an array of percpu_counter since 6.2 (f1a7941243c1), before that
  * struct mm_rss_stat with an atomic each. Drop the old one with 6.1. */
 struct mm_rss_stat___pre_v602 {

@@ -18,10 +18,12 @@ struct {
 	__type(value, struct rw_proc);
 } rw_procs SEC(".maps");
 
-/* The allow-list of environment names; nothing else of an environment is ever kept. */
+/* The allow-list of environment names; nothing else of an environment is ever kept. Mapped by
+ * user space, which may change it without privilege. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct rw_marker_set);
 } rw_markers SEC(".maps");

@@ -17,9 +17,15 @@ struct {
 	__uint(max_entries, 1024 * 1024);
 } rw_samples SEC(".maps");
 
+/*
+ * Key: CPU; user space makes room for as many as there can be. Not a per-CPU
+ * map: this one can be mapped, so that reading it needs no bpf(), which kernels
+ * before 5.19 refuse to a daemon without privileges.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct rw_counters);
 } rw_counters SEC(".maps");
@@ -30,9 +36,9 @@ const volatile __u64 rw_samples_wake = 256 * 1024;
 
 __hidden struct rw_counters *rw_counters_here(void)
 {
-	__u32 zero = 0;
+	__u32 cpu = bpf_get_smp_processor_id();
 
-	return bpf_map_lookup_elem(&rw_counters, &zero);
+	return bpf_map_lookup_elem(&rw_counters, &cpu);
 }
 
 __hidden void rw_count_fault(void)
@@ -102,11 +108,13 @@ __hidden int rw_event_output(void *rec, __u32 len, __u32 type)
 	__u64 seq = rw_event_attempt(type);
 
 	if (!seq)
-		return 0;
+		return -1;
 	rw_fill(rec, len, type, seq);
-	if (bpf_ringbuf_output(&rw_events, rec, len, wake_flags(&rw_events, rw_events_wake, false)))
-		rw_count_drop(type);
-	return 0;
+	if (!bpf_ringbuf_output(&rw_events, rec, len,
+				wake_flags(&rw_events, rw_events_wake, false)))
+		return 0;
+	rw_count_drop(type);
+	return -1;
 }
 
 __hidden int rw_sample_output(void *rec, __u32 len, __u32 type)
@@ -114,12 +122,13 @@ __hidden int rw_sample_output(void *rec, __u32 len, __u32 type)
 	__u64 seq = rw_sample_attempt(type);
 
 	if (!seq)
-		return 0;
+		return -1;
 	rw_fill(rec, len, type, seq);
-	if (bpf_ringbuf_output(&rw_samples, rec, len,
-			       wake_flags(&rw_samples, rw_samples_wake, false)))
-		rw_count_drop(type);
-	return 0;
+	if (!bpf_ringbuf_output(&rw_samples, rec, len,
+				wake_flags(&rw_samples, rw_samples_wake, false)))
+		return 0;
+	rw_count_drop(type);
+	return -1;
 }
 
 #define E2BIG  7

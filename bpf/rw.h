@@ -77,7 +77,7 @@ static __always_inline void *rw_sample_reserve(__u32 len, __u32 type)
 __hidden void rw_event_submit(void *rec, bool wake);
 __hidden void rw_sample_submit(void *rec);
 
-/* The same for a record of variable length that begins with a struct rw_hdr. */
+/* The same for a record of variable length that begins with a struct rw_hdr. 0, or -1: dropped. */
 __hidden int rw_event_output(void *rec, __u32 len, __u32 type);
 __hidden int rw_sample_output(void *rec, __u32 len, __u32 type);
 

@@ -317,8 +317,9 @@ struct rw_loss {
 };
 
 /*
- * Counters of the kernel side, one struct per CPU in the map `rw_counters`.
- * Monotonic, never reset. At quiescence emitted == received + dropped.
+ * Counters of the kernel side, one struct per CPU in the map `rw_counters`, in
+ * cache lines of its own. Monotonic, never reset. At quiescence emitted ==
+ * received + dropped.
  */
 struct rw_counters {
 	__u64 emitted[RW_KERNEL_TYPES];
@@ -334,7 +335,7 @@ struct rw_counters {
 	__u64 attributed_ns;  /* CPU charged to anything */
 	__u64 short_lived_ns; /* CPU of processes that no scan saw */
 	__u64 unplaced_ns;    /* CPU charged to no cgroup entry (map full) */
-};
+} __attribute__((aligned(64)));
 
 /* Value of the map `rw_procs`, key: tgid. */
 struct rw_proc {
@@ -360,10 +361,17 @@ struct rw_thread {
 
 /* Value of the map `rw_cgroups`, key: cgroup id. */
 struct rw_cgroup {
-	__u64 cpu_ns; /* own CPU charged so far */
+	__u64 cpu_ns;	   /* own CPU charged so far */
+	__u64 told_cpu_ns; /* of which user space was told; all ones: of nothing yet */
 	__u64 parent_id;
 	__u32 level;
 	__u32 hierarchy_id;
+};
+
+/* What the walk of `rw_cgroups` writes for an entry that has changed. */
+struct rw_cgroup_line {
+	__u64 cgroup_id;
+	__u64 cpu_ns;
 };
 
 /* Slot of the map `rw_markers`: "NAME=" and, per byte of it, 0xff. */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Reads a per-CPU map of a running daemon straight from the kernel: a second opinion on its
+Reads a map of a running daemon that has an entry for each CPU straight from the kernel: a second opinion on its
 counters that starts no process, so that looking does not change what is counted.
 """
 
@@ -58,12 +58,9 @@ def held_by(pid, what="map"):
     return found
 
 
-def possible_cpus():
-    with open("/sys/devices/system/cpu/possible", encoding="ascii") as f:
-        return int(f.read().strip().replace("-", ",").split(",")[-1]) + 1
+class CpuMap:
+    """A map whose key is a CPU."""
 
-
-class PerCpuMap:
     def __init__(self, pid, name):
         mine = held_by(pid)
         for map_id in _ids():
@@ -72,17 +69,19 @@ class PerCpuMap:
             fd = _bpf(MAP_GET_FD_BY_ID, _attr(struct.pack("=I", map_id)))
             info = _info(fd)
             if info[6] == name:
-                self.fd, self.size = fd, (info[3] + 7) // 8 * 8
+                self.fd, self.size, self.entries = fd, info[3], info[4]
                 return
             os.close(fd)
         raise AssertionError(f"process {pid} holds no map {name}")
 
     def sums(self):
-        """Entry 0, its 64-bit fields summed over the CPUs."""
-        n = possible_cpus()
-        key = ctypes.create_string_buffer(4)
-        value = ctypes.create_string_buffer(self.size * n)
-        _bpf(MAP_LOOKUP_ELEM, _attr(struct.pack("=IIQQQ", self.fd, 0, ctypes.addressof(key),
-                                                ctypes.addressof(value), 0)))
-        words = struct.unpack(f"={self.size // 8 * n}Q", value.raw)
-        return [sum(words[i::self.size // 8]) for i in range(self.size // 8)]
+        """Its 64-bit fields summed over the CPUs."""
+        total = [0] * (self.size // 8)
+        value = ctypes.create_string_buffer(self.size)
+        for cpu in range(self.entries):
+            key = ctypes.create_string_buffer(struct.pack("=I", cpu))
+            _bpf(MAP_LOOKUP_ELEM, _attr(struct.pack("=IIQQQ", self.fd, 0, ctypes.addressof(key),
+                                                    ctypes.addressof(value), 0)))
+            words = struct.unpack(f"={len(total)}Q", value.raw)
+            total = [a + b for a, b in zip(total, words)]
+        return total

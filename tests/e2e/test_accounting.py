@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import procfs
-from bpfmap import PerCpuMap
+from bpfmap import CpuMap
 from harness import main, test, wait_for
 from scenes import OrphanMaker
 
@@ -28,7 +28,7 @@ def received(daemon):
     return {lab["event"]: v for lab, v in m.series("runaway_events_received_total")}
 
 
-class Counters(PerCpuMap):
+class Counters(CpuMap):
     """The kernel side's own counters, by enum rw_type."""
 
     def __init__(self, pid):

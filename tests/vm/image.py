@@ -18,6 +18,8 @@ tail sort uniq wc tr cut id kill stat touch timeout taskset nproc uname date dd 
 readlink realpath dirname basename grep sed awk mount umount unshare nsenter setsid setpriv dmesg ps
 python3 bpftool
 """.split()
+# What no program names, but loads: pthread_exit() wants it.
+LIBRARIES = ("libgcc_s.so.1",)
 FOLDERS = ("usr/bin", "usr/sbin")
 # Of Python's library: what needs a display, a database or is there to test Python itself.
 UNUSED = re.compile(
@@ -104,7 +106,7 @@ def libraries(root, paths):
     found, todo = {}, [str(p) for p in paths if is_elf(p)]
     while todo:
         said = subprocess.run(["readelf", "-ldW", *todo], capture_output=True, text=True, check=True)
-        names = set(re.findall(r"\(NEEDED\).*\[(.+?)\]", said.stdout))
+        names = set(re.findall(r"\(NEEDED\).*\[(.+?)\]", said.stdout)) | set(LIBRARIES)
         loaders = re.findall(r"interpreter: (.+?)\]", said.stdout)
         todo = []
         for name in sorted(names | {os.path.basename(x) for x in loaders}):

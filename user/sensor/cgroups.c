@@ -121,63 +121,24 @@ int sensor_cgroups_snapshot(struct runaway_sensor *s)
 	return 0;
 }
 
-static void told(struct runaway_sensor *s, uint64_t id, uint64_t cpu_ns)
-{
-	struct rw_cgroup_cpu rec = { .cgroup_id = id, .cpu_ns = cpu_ns };
-	struct seen_cgroup *c;
-
-	HASH_FIND(hh, s->cgroups, &id, sizeof(id), c);
-	if (!c) {
-		c = calloc(1, sizeof(*c));
-		if (!c)
-			return;
-		c->id = id;
-		HASH_ADD(hh, s->cgroups, id, sizeof(c->id), c);
-	} else if (c->cpu_ns == cpu_ns) {
-		return;
-	}
-	c->cpu_ns = cpu_ns;
-	sensor_emit(s, &rec.hdr, RW_CGROUP_CPU, sizeof(rec));
-}
-
-/* Forgets cgroups that the kernel side has dropped (their end came as RW_CG_RELEASE). */
-static void forget_gone(struct runaway_sensor *s, size_t entries)
-{
-	struct seen_cgroup *c, *tmp;
-	struct rw_cgroup v;
-
-	if (HASH_COUNT(s->cgroups) <= entries + 64)
-		return;
-	HASH_ITER (hh, s->cgroups, c, tmp) {
-		if (bpf_map__lookup_elem(s->skel->maps.rw_cgroups, &c->id, sizeof(c->id), &v,
-					 sizeof(v), 0) == 0)
-			continue;
-		HASH_DEL(s->cgroups, c);
-		free(c);
-	}
-}
-
 int sensor_cgroups_read(struct runaway_sensor *s)
 {
-	int fd = bpf_map__fd(s->skel->maps.rw_cgroups), r;
-	struct rw_cgroup value[CGROUP_BATCH];
-	uint64_t key[CGROUP_BATCH], cursor = 0;
-	size_t entries = 0;
-	uint32_t count;
-	bool first = true;
+	struct rw_cgroup_line line[CGROUP_BATCH];
+	int fd = sensor_walk_open(&s->cgroup_walk);
+	ssize_t n;
 
-	do {
-		count = CGROUP_BATCH;
-		r = bpf_map_lookup_batch(fd, first ? NULL : &cursor, &cursor, key, value, &count,
-					 NULL);
-		if (r < 0 && r != -ENOENT)
-			return r;
-		for (uint32_t i = 0; i < count; i++)
-			told(s, key[i], value[i].cpu_ns);
-		entries += count;
-		first = false;
-	} while (r == 0);
-	s->cgroup_entries = entries;
-	forget_gone(s, entries);
-	return 0;
+	if (fd < 0)
+		return fd;
+	s->skel->bss->rw_scan_cgroups = 0;
+	while ((n = read(fd, line, sizeof(line))) > 0 || (n < 0 && errno == EINTR))
+		for (ssize_t i = 0; i < n / (ssize_t)sizeof(line[0]); i++) {
+			struct rw_cgroup_cpu rec = { .cgroup_id = line[i].cgroup_id,
+						     .cpu_ns = line[i].cpu_ns };
+
+			sensor_emit(s, &rec.hdr, RW_CGROUP_CPU, sizeof(rec));
+		}
+	n = n < 0 ? -errno : 0;
+	close(fd);
+	s->cgroup_entries = s->skel->bss->rw_scan_cgroups;
+	return (int)n;
 }

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/log.h"
 #include "sensor/sensor_priv.h"
 
 /* Every member of struct rw_counters is a monotonic u64: summing is summing words. */
@@ -15,27 +14,6 @@ static void sum_counters(struct rw_counters *sum, const struct rw_counters *one)
 	static_assert(sizeof(struct rw_counters) % sizeof(uint64_t) == 0, "words");
 	for (size_t i = 0; i < sizeof(*sum) / sizeof(uint64_t); i++)
 		dst[i] += src[i];
-}
-
-static void read_misses(struct runaway_sensor *s)
-{
-	struct bpf_program *prog;
-	size_t n = 0;
-
-	bpf_object__for_each_program(prog, s->skel->obj)
-	{
-		struct bpf_prog_info info = { 0 };
-		uint32_t len = sizeof(info);
-
-		if (!bpf_program__autoload(prog) || n == RUNAWAY_PROGS_MAX)
-			continue;
-		snprintf(s->stats.prog[n].name, sizeof(s->stats.prog[n].name), "%s",
-			 bpf_program__name(prog));
-		if (bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len) == 0)
-			s->stats.prog[n].misses = info.recursion_misses;
-		n++;
-	}
-	s->stats.prog_count = n;
 }
 
 static void map_stat(struct runaway_sensor *s, const char *name, uint64_t entries,
@@ -75,24 +53,13 @@ static void fill_maps(struct runaway_sensor *s)
 
 void sensor_counters_read(struct runaway_sensor *s)
 {
-	_cleanup_free_ struct rw_counters *per_cpu = NULL;
 	struct rw_counters sum = { 0 };
-	uint32_t zero = 0;
-	int r;
 
-	per_cpu = calloc(s->ncpu, sizeof(*per_cpu));
-	if (!per_cpu)
-		return;
-	r = bpf_map__lookup_elem(s->skel->maps.rw_counters, &zero, sizeof(zero), per_cpu,
-				 s->ncpu * sizeof(*per_cpu), 0);
-	if (r < 0) {
-		log_warning_errno(r, "cannot read the kernel side's counters");
-		return;
-	}
 	for (unsigned int i = 0; i < s->ncpu; i++)
-		sum_counters(&sum, &per_cpu[i]);
+		sum_counters(&sum, &s->counters[i]);
 	s->stats.kernel = sum;
-	read_misses(s);
+	for (size_t i = 0; i < s->stats.prog_count; i++)
+		s->stats.prog[i].misses = sensor_misses_read(s->misses_fd[i]);
 	fill_maps(s);
 }
 

@@ -58,8 +58,12 @@ int sensor_set_markers(struct runaway_sensor *s, const char *const *names)
 	if (!set)
 		return -ENOMEM;
 	sensor_markers_fill(set, names);
-	return bpf_map__update_elem(s->skel->maps.rw_markers, &zero, sizeof(zero), set,
-				    sizeof(*set), BPF_ANY);
+	if (!s->markers)
+		return bpf_map__update_elem(s->skel->maps.rw_markers, &zero, sizeof(zero), set,
+					    sizeof(*set), BPF_ANY);
+	/* An exec in this moment may see a part of either list, as it would with bpf(). */
+	memcpy(s->markers, set, sizeof(*set));
+	return 0;
 }
 
 static uint32_t ring_size(uint32_t asked, uint32_t def)
@@ -82,6 +86,7 @@ static void set_sizes(struct runaway_sensor *s, const struct runaway_sensor_conf
 	bpf_map__set_max_entries(k->maps.rw_procs, s->max_processes);
 	bpf_map__set_max_entries(k->maps.rw_threads, s->max_processes * 4);
 	bpf_map__set_max_entries(k->maps.rw_cgroups, s->max_cgroups);
+	bpf_map__set_max_entries(k->maps.rw_counters, (uint32_t)libbpf_num_possible_cpus());
 	bpf_map__set_max_entries(k->maps.rw_events, s->events_bytes);
 	bpf_map__set_max_entries(k->maps.rw_samples, s->samples_bytes);
 	k->rodata->rw_events_wake = s->events_bytes / 4;
@@ -135,6 +140,21 @@ static void choose_variants(struct runaway_features *f, unsigned int without)
 	f->scan = f->hot_pass ? "iter_task+hot" : "iter_task";
 }
 
+/* The walk over a map has to be told which one. */
+static int attach_all(struct runaway_sensor *s)
+{
+	union bpf_iter_link_info which = { .map.map_fd = (uint32_t)bpf_map__fd(
+						   s->skel->maps.rw_cgroups) };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &which,
+		    .link_info_len = sizeof(which));
+
+	bpf_program__set_autoattach(s->skel->progs.rw_cg_walk, false);
+	s->skel->links.rw_cg_walk = bpf_program__attach_iter(s->skel->progs.rw_cg_walk, &opts);
+	if (!s->skel->links.rw_cg_walk)
+		return -errno;
+	return rw_bpf__attach(s->skel);
+}
+
 int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 {
 	int r, ssid_cpu = -1, ssid_cpuacct = -1;
@@ -181,7 +201,7 @@ int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 		return log_error_errno(r, "cannot set the CI marker names");
 	/* CPU used before this moment is nobody's business. */
 	s->skel->bss->rw_attached_ns = runaway_boot_ns();
-	r = rw_bpf__attach(s->skel);
+	r = attach_all(s);
 	if (r < 0)
 		return log_error_errno(r, "cannot attach the BPF programs");
 	r = give_up_scratch(s);

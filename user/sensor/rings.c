@@ -63,11 +63,8 @@ static int on_sample(void *ctx, void *data, size_t size)
 int sensor_rings_open(struct runaway_sensor *s)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
-	int n = libbpf_num_possible_cpus(), fd[2];
+	int fd[2];
 
-	if (n < 0)
-		return n;
-	s->ncpu = n;
 	for (int i = 0; i < 2; i++) {
 		s->cpu_seq[i] = calloc(s->ncpu, sizeof(uint64_t));
 		if (!s->cpu_seq[i])

@@ -16,7 +16,7 @@ static int walk(struct runaway_sensor *s)
 	char byte;
 	ssize_t n;
 
-	fd = bpf_iter_create(bpf_link__fd(s->skel->links.rw_walk));
+	fd = sensor_walk_open(&s->task_walk);
 	if (fd < 0)
 		return fd;
 	for (;;) {

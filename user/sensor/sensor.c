@@ -71,6 +71,8 @@ int runaway_sensor_open(const struct runaway_sensor_config *c, runaway_sink_fn s
 	if (!s)
 		return -ENOMEM;
 	s->proc_fd = s->epoll_fd = s->pin_lock_fd = -1;
+	s->task_walk.file_fd = s->cgroup_walk.file_fd = -1;
+	memset(s->misses_fd, 0xff, sizeof(s->misses_fd));
 	s->host = (struct host_files){ -1, -1, -1, -1, -1, -1 };
 	s->sink = sink;
 	s->ctx = ctx;
@@ -79,6 +81,8 @@ int runaway_sensor_open(const struct runaway_sensor_config *c, runaway_sink_fn s
 	r = open_roots(s, c);
 	if (r == 0)
 		r = sensor_load(s, c);
+	if (r == 0)
+		r = sensor_keep(s);
 	if (r == 0)
 		r = sensor_rings_open(s);
 	if (r == 0)
@@ -95,17 +99,12 @@ int runaway_sensor_open(const struct runaway_sensor_config *c, runaway_sink_fn s
 
 void runaway_sensor_close(struct runaway_sensor *s)
 {
-	struct seen_cgroup *c, *tmp;
-
 	if (!s)
 		return;
 	sensor_rings_close(s);
 	sensor_host_close(s);
+	sensor_keep_close(s);
 	rw_bpf__destroy(s->skel);
-	HASH_ITER (hh, s->cgroups, c, tmp) {
-		HASH_DEL(s->cgroups, c);
-		free(c);
-	}
 	sensor_hot_free(s);
 	free(s->pending);
 	free(s->enrich);

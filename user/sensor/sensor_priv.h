@@ -20,18 +20,17 @@ struct pending_child {
 	uint64_t backoff_ns;
 };
 
-/* What was last told of a cgroup's CPU. */
-struct seen_cgroup {
-	uint64_t id;
-	uint64_t cpu_ns;
-	UT_hash_handle hh;
-};
-
 /* A thread that ran lately. */
 struct hot_thread {
 	uint32_t tid;
 	uint64_t until_ns;
 	UT_hash_handle hh;
+};
+
+/* An iterator: its link, and the link as a file that can be opened without privilege. */
+struct sensor_walk {
+	int link_fd; /* the skeleton's */
+	int file_fd; /* -1: there is none */
 };
 
 /* Files of /proc that are read each interval, kept open. */
@@ -72,7 +71,11 @@ struct runaway_sensor {
 	bool tiered;	       /* many tasks: full passes are rare, hot ones in between */
 	uint64_t last_full_ns; /* end of the last full pass */
 
-	struct seen_cgroup *cgroups;
+	struct sensor_walk task_walk, cgroup_walk;
+	const struct rw_counters *counters; /* mapped, one for each of ncpu */
+	struct rw_marker_set *markers;	    /* mapped */
+	int misses_fd[RUNAWAY_PROGS_MAX];   /* fdinfo of each program; -1: not there */
+
 	size_t cgroup_entries;
 	struct host_files host;
 	const char *const *marker_names;
@@ -92,6 +95,13 @@ void sensor_emit(struct runaway_sensor *s, struct rw_hdr *rec, uint16_t type, si
 int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c);
 void sensor_markers_fill(struct rw_marker_set *ret, const char *const *names);
 int sensor_set_markers(struct runaway_sensor *s, const char *const *names);
+
+/* keep.c: after loading, while privileged */
+int sensor_keep(struct runaway_sensor *s);
+void sensor_keep_close(struct runaway_sensor *s);
+/* A descriptor to read the walk from, or a negative errno. */
+int sensor_walk_open(const struct sensor_walk *w);
+uint64_t sensor_misses_read(int fdinfo_fd);
 
 /* pins.c: takes the folder for this daemon alone, old pins of ours removed; then fills it. */
 int sensor_pins_take(struct runaway_sensor *s, const char *pin_dir);

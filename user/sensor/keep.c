@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the sensor keeps in its hands for the time without privileges. Before
+ * 5.19 the kernel refuses every bpf() to such a process where unprivileged BPF
+ * is off, lookups in its own maps included (c8644cd0efe7 changed that). So
+ * nothing here needs it: maps are mapped, walks are files that are opened anew
+ * each time, and what the kernel counts of a program is in its fdinfo.
+ */
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/log.h"
+#include "sensor/sensor_priv.h"
+
+#define BPFFS "/sys/fs/bpf"
+
+static void *map_shared(struct bpf_map *map, size_t size)
+{
+	size_t page = (size_t)getpagesize();
+	void *p = mmap(NULL, (size + page - 1) / page * page, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(map), 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* A BPF file system that nobody else sees: needs CAP_SYS_ADMIN. */
+static int private_bpffs(void)
+{
+	_cleanup_close_ int fs = (int)syscall(SYS_fsopen, "bpf", FSOPEN_CLOEXEC);
+
+	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	return (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+}
+
+/*
+ * An iterator's link as a file. It has a name for a moment only; who holds the
+ * descriptor can open it for ever, by way of /proc/self/fd.
+ */
+static int file_of_link(int link_fd)
+{
+	_cleanup_close_ int fs = private_bpffs();
+	_cleanup_close_ int file = -1;
+	char path[64];
+
+	if (fs >= 0)
+		snprintf(path, sizeof(path), "/proc/self/fd/%d/walk", fs);
+	else
+		snprintf(path, sizeof(path), BPFFS "/.rw_walk.%d", getpid());
+	if (bpf_obj_pin(link_fd, path) < 0)
+		return -errno;
+	file = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	/* Who it is later is nobody in particular; only the descriptor leads here. */
+	if (file < 0 || chmod(path, 0444) < 0) {
+		int r = -errno;
+
+		unlink(path);
+		return r;
+	}
+	if (unlink(path) < 0)
+		return -errno;
+	return TAKE_FD(file);
+}
+
+static int walk_open(const struct sensor_walk *w)
+{
+	char path[64];
+	int fd;
+
+	if (w->file_fd < 0)
+		return bpf_iter_create(w->link_fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", w->file_fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int sensor_walk_open(const struct sensor_walk *w)
+{
+	return walk_open(w);
+}
+
+static int keep_walk(struct sensor_walk *w, struct bpf_link *link, const char *what)
+{
+	w->link_fd = bpf_link__fd(link);
+	w->file_fd = file_of_link(w->link_fd);
+	if (w->file_fd < 0)
+		log_debug("the walk of %s is not a file (%s): made by bpf() each time", what,
+			  runaway_strerror(w->file_fd));
+	return 0;
+}
+
+/* The line in which the kernel (5.12) counts the runs that it skipped. */
+static void keep_misses(struct runaway_sensor *s)
+{
+	struct bpf_program *prog;
+	char path[64];
+	size_t n = 0;
+
+	bpf_object__for_each_program(prog, s->skel->obj)
+	{
+		if (!bpf_program__autoload(prog) || n == RUNAWAY_PROGS_MAX)
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_program__fd(prog));
+		s->misses_fd[n] = open(path, O_RDONLY | O_CLOEXEC);
+		snprintf(s->stats.prog[n].name, sizeof(s->stats.prog[n].name), "%s",
+			 bpf_program__name(prog));
+		n++;
+	}
+	s->stats.prog_count = n;
+}
+
+uint64_t sensor_misses_read(int fdinfo_fd)
+{
+	static const char key[] = "recursion_misses:";
+	char text[1024];
+	const char *at;
+	ssize_t n;
+
+	if (fdinfo_fd < 0)
+		return 0;
+	n = pread(fdinfo_fd, text, sizeof(text) - 1, 0);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	at = strstr(text, key);
+	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+int sensor_keep(struct runaway_sensor *s)
+{
+	int n = libbpf_num_possible_cpus();
+
+	if (n < 0)
+		return n;
+	s->ncpu = (unsigned int)n;
+	s->counters = map_shared(s->skel->maps.rw_counters, s->ncpu * sizeof(*s->counters));
+	s->markers = map_shared(s->skel->maps.rw_markers, sizeof(*s->markers));
+	if (!s->counters || !s->markers)
+		return log_error_errno(-errno, "cannot map the kernel side's maps");
+	keep_misses(s);
+	keep_walk(&s->task_walk, s->skel->links.rw_walk, "tasks");
+	return keep_walk(&s->cgroup_walk, s->skel->links.rw_cg_walk, "cgroups");
+}
+
+void sensor_keep_close(struct runaway_sensor *s)
+{
+	for (size_t i = 0; i < RUNAWAY_PROGS_MAX; i++)
+		runaway_closep(&s->misses_fd[i]);
+	runaway_closep(&s->task_walk.file_fd);
+	runaway_closep(&s->cgroup_walk.file_fd);
+}
