@@ -74,18 +74,24 @@ def _read_pid(path):
 
 
 class Browser:
-    """Debian's Chromium with a spinning page, under smoke.sh, under step.sh."""
+    """
+    Debian's Chromium with a spinning page, under smoke.sh, under step.sh. As another user than
+    root all of it is that user's, and the browser has its sandbox.
+    """
 
-    def __init__(self, t, name="browser", env=None):
+    def __init__(self, t, name="browser", env=None, uid=0):
         t.need("chromium")
         self.t = t
         self.dir = t.path(name)
         os.mkdir(self.dir)
-        for file, text in (("smoke.sh", SMOKE), ("step.sh", STEP), ("spin.html", SPIN_PAGE)):
+        os.chown(self.dir, uid, uid)
+        smoke = SMOKE.replace(" --no-sandbox", "") if uid else SMOKE
+        become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
+        for file, text in (("smoke.sh", smoke), ("step.sh", STEP), ("spin.html", SPIN_PAGE)):
             t.write(os.path.join(name, file), text.format(dir=self.dir) if file != "spin.html"
                     else text, 0o755)
-        self.step = t.spawn([os.path.join(self.dir, "step.sh")],
-                            env={"HOME": self.dir, **(env or {})}, stdin=subprocess.DEVNULL,
+        self.step = t.spawn([*become, os.path.join(self.dir, "step.sh")],
+                            env={"HOME": self.dir, "TMPDIR": self.dir, **(env or {})}, stdin=subprocess.DEVNULL,
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.smoke_pid = wait_for(lambda: _read_pid(os.path.join(self.dir, "smoke.pid")), 10,
                                   "smoke.sh runs")
