@@ -45,6 +45,14 @@ def whole_tree(daemon, browser):
     return seen == real and seen
 
 
+def burns_most(daemon, pids):
+    """The busiest of them, if it is a renderer in a namespace of its own."""
+    cores = {pid: p["cpu_cores"] for pid in pids if (p := daemon.show(pid))}
+    busiest = max(cores, key=cores.get)
+    is_renderer = any("--type=renderer" in arg for arg in procfs.args(busiest))
+    return is_renderer and inner_pids(busiest)[-1:] == [1] and busiest
+
+
 @test
 def each_renderer_is_an_init_of_its_own(t):
     why = without_a_user_namespace()
@@ -69,10 +77,10 @@ def each_renderer_is_an_init_of_its_own(t):
     assert not [o for o in daemon.api("orphans") if o["pid"] in tree], "a part of it fell off"
     finding = wait_for(lambda: daemon.findings(browser.pid, BROWSER_LANE), 30, "a finding")[0]
     assert finding["processes"] >= len(tree), finding
-    seen, true = daemon.show(renderer.pid)["cpu_seconds"], procfs.stat(renderer.pid).cpu_s
+    burner = wait_for(lambda: burns_most(daemon, {browser.pid, *tree}), 10,
+                      "the renderer is the one that burns")
+    seen, true = daemon.show(burner)["cpu_seconds"], procfs.stat(burner).cpu_s
     assert abs(seen - true) <= 0.1 * true + 2, (seen, true)
-    wait_for(lambda: daemon.show(renderer.pid)["cpu_cores"] > daemon.show(browser.pid)["cpu_cores"],
-             10, "the renderer is the one that burns")
     browser.end()
     wait_for(lambda: [i["resolution_path"] for i in daemon.incidents(browser.pid)]
              == ["self_cleared"], 20, "the incident is over with the browser")
