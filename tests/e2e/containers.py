@@ -51,7 +51,8 @@ def base_mounts():
 def make_rootfs(path):
     """Folders to mount on, and the links of a merged /usr."""
     os.makedirs(path)
-    for name in ("proc", "dev", "tmp", "usr", "sys", "etc", "run", "var", "helpers"):
+    for name in ("proc", "dev", "tmp", "usr", "sys", "etc", "etc/runawayd", "run", "run/runawayd",
+                 "var", "var/lib", "var/lib/runawayd", "opt", "helpers"):
         os.mkdir(os.path.join(path, name))
     for name in ("bin", "sbin", "lib", "lib64"):
         os.symlink("usr/" + name, os.path.join(path, name))
@@ -77,9 +78,10 @@ class Container:
             config(spec)
         with open(os.path.join(self.bundle, "config.json"), "w", encoding="utf-8") as f:
             json.dump(spec, f)
-        self.crun("create", "--bundle", self.bundle, self.id)
-        self.pid = json.loads(self.crun("state", self.id, stdout=subprocess.PIPE))["pid"]
-        self.crun("start", self.id)
+        pid_file = os.path.join(self.bundle, "pid")
+        self.crun("run", "--detach", "--bundle", self.bundle, "--pid-file", pid_file, self.id)
+        with open(pid_file, encoding="ascii") as f:
+            self.pid = int(f.read())
         comm = os.path.basename(init[0])[:15]
         wait_for(lambda: procfs.stat(self.pid) and procfs.stat(self.pid).comm == comm, 10,
                  "the container's init runs")
@@ -100,14 +102,25 @@ class Container:
                       "cgroupsPath": self.label},
         }
 
-    def crun(self, *args, stdout=subprocess.DEVNULL):
-        # The container's init inherits both: neither is a pipe that we would wait for.
-        with open(self.t.path("stderr"), "ab") as err:
+    def crun(self, *args):
+        # The container's init inherits the file: a pipe would be waited for as long as it runs.
+        with open(os.path.join(self.bundle, "log"), "ab") as log:
             r = subprocess.run(crun_argv(self.t, *args), env=CLEAN_ENV, stdin=subprocess.DEVNULL,
-                               stdout=stdout, stderr=err, timeout=30, check=False,
+                               stdout=log, stderr=log, timeout=30, check=False,
                                preexec_fn=self.t.cgroup.enter)
-        assert r.returncode == 0, f"crun {args[0]}: exit {r.returncode}, see stderr"
-        return r.stdout
+        assert r.returncode == 0, f"crun {args[0]}: exit {r.returncode}: {self.log()[-600:]}"
+
+    def log(self):
+        with open(os.path.join(self.bundle, "log"), encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def run(self, *argv):
+        """Like exec, to its end: (exit status, what it printed)."""
+        r = subprocess.run(crun_argv(self.t, "exec", self.id, *argv), env=CLEAN_ENV, timeout=30,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, check=False,
+                           preexec_fn=self.t.cgroup.enter)
+        return r.returncode, r.stdout.decode("utf-8", "replace")
 
     def exec(self, *argv, flags=(), **kw):
         """What `docker exec` does: a process from outside that joins the namespaces."""

@@ -21,6 +21,7 @@ enum option_id {
 	OPT_LOG_FORMAT,
 	OPT_LOG_LEVEL,
 	OPT_USER,
+	OPT_HOST_LABEL,
 	OPT_WITHOUT,
 	OPT_CHECK_CONFIG,
 	OPT_REPLAY,
@@ -46,6 +47,7 @@ static const struct {
 	{ "record", "FILE", OPT_RECORD, "record what the kernel says" },
 	{ "proc-root", "DIR", OPT_PROC_ROOT, "where the host's procfs is (/proc)" },
 	{ "cgroup-root", "DIR", OPT_CGROUP_ROOT, "where cgroups are mounted (/sys/fs/cgroup)" },
+	{ "host-label", "NAME", OPT_HOST_LABEL, "name of this host (its hostname)" },
 	{ "user", "NAME", OPT_USER, "run as (runawayd if there is one, else nobody)" },
 	{ "without", "fentry,hot", OPT_WITHOUT,
 	  "leave out what this kernel offers, use the fallback" },
@@ -127,6 +129,12 @@ static int set_one(struct options *o, int id, const char *arg)
 		return 0;
 	case OPT_CGROUP_ROOT:
 		o->cgroup_root = arg;
+		return 0;
+	case OPT_HOST_LABEL:
+		/* As in the configuration. */
+		if (strlen(arg) > 128)
+			return usage_error("--host-label %s: 1 to 128 bytes", arg);
+		o->host_label = arg;
 		return 0;
 	case OPT_USER:
 		o->user = arg;

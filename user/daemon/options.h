@@ -35,6 +35,7 @@ struct options {
 	const char *listen_address; /* NULL: the configuration's */
 	const char *web_config;	    /* NULL: the configuration's */
 	const char *textfile;	    /* NULL: the configuration's */
+	const char *host_label;	    /* NULL: the configuration's */
 	const char *record, *replay, *check;
 	const char *proc_root, *cgroup_root;
 	unsigned int without; /* enum runaway_optional */

@@ -16,6 +16,10 @@ void daemon_override(const struct options *opt, struct config *c)
 {
 	char *p;
 
+	if (opt->host_label && (p = strdup(opt->host_label))) {
+		free(c->host_label);
+		c->host_label = p;
+	}
 	if (opt->listen_address && (p = strdup(opt->listen_address))) {
 		free(c->web.listen_address);
 		c->web.listen_address = p;

@@ -77,7 +77,7 @@ static void test_every_option(void **state)
 
 	(void)state;
 	assert_int_equal(parse("--config c --state-dir s --runtime-dir r --pin-dir p "
-			       "--web.listen-address [::1]:9 --textfile t",
+			       "--web.listen-address [::1]:9 --host-label node-7 --textfile t",
 			       &o),
 			 0);
 	assert_string_equal(o.config, "c");
@@ -86,6 +86,7 @@ static void test_every_option(void **state)
 	assert_string_equal(o.pin_dir, "p");
 	assert_string_equal(o.listen_address, "[::1]:9");
 	assert_string_equal(o.textfile, "t");
+	assert_string_equal(o.host_label, "node-7");
 	assert_int_equal(parse("--record=f --proc-root=/host/proc --cgroup-root=/cg --user=u "
 			       "--log-format=json --log-level=debug",
 			       &o),
