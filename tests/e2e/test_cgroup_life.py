@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Cgroups that come, are renamed and go at once, and processes that move between them."""
+
+import contextlib
+import os
+import subprocess
+import time
+
+import procfs
+from harness import main, test, wait_for
+from namespaces import Enclosed
+
+FAST_MS = 200
+QUICK_S = 0.001
+# A task that moves takes up to a tick of time with it that nobody has booked yet (250 Hz), and
+# so do what the kernel and a tracepoint each book to the old and the new cgroup.
+TICK_S = 0.004
+V1 = "/sys/fs/cgroup/cpuacct"
+
+
+def shown(daemon, path):
+    """`cgroup show`; None while nobody has heard of it."""
+    r = daemon.ctl_run("-o", "json", "cgroup", "show", path)
+    return daemon.ctl("cgroup", "show", path) if r.returncode == 0 else None
+
+
+def flash(folder, names):
+    """Makes a cgroup, renames it on, removes it; again until that took less than a millisecond."""
+    first, last = os.path.join(folder, names[0]), os.path.join(folder, names[-1])
+    for _ in range(200):
+        began = time.monotonic()
+        os.mkdir(first)
+        for old, new in zip(names, names[1:]):
+            os.rename(os.path.join(folder, old), os.path.join(folder, new))
+        os.rmdir(last)
+        took = time.monotonic() - began
+        if took < QUICK_S:
+            return took
+    raise AssertionError(f"never quicker than {QUICK_S} s: the last one took {took:.4f} s")
+
+
+@test
+def gone_within_a_millisecond(t):
+    """v2 knows no renaming: made and removed before anybody could look."""
+    cgroup = t.need_cgroup()
+    daemon = t.daemon({"sample_interval_ms": FAST_MS})
+    took = flash(cgroup.dir, ["flash"])
+    print(f"  # made and removed in {took * 1e6:.0f} us")
+    seen = wait_for(lambda: shown(daemon, f"{cgroup.label}/flash"), 5, "it is named")
+    assert seen["removed_at"], seen
+    assert daemon.metrics().sum("runaway_events_lost_total") == 0
+
+
+@test
+def renamed_away_and_gone(t):
+    """On the v1 hierarchy of a host whose v2 tree is not mounted."""
+    t.need_cgroup()
+    if not os.path.isdir(V1):
+        # A pure v2 host: nothing to rename there. The layouts are the kernel matrix's.
+        print("  # this host has no v1 hierarchy")
+        return
+    daemon = Enclosed(t, ["--mount", "--propagation", "private"],
+                      "umount /sys/fs/cgroup/unified", {"sample_interval_ms": FAST_MS}).start()
+    assert daemon.http("/readyz").status == 200, daemon.http("/readyz").body
+    status = daemon.ctl("status")
+    assert status["features"]["cgroup_mode"] == "v1" and status["gaps"] == [], status
+    top = os.path.join(V1, t.token)
+    os.mkdir(top)
+    t.defer(os.rmdir, top)
+    took = flash(top, ["job-4711", "job-4711-done", "trash"])
+    print(f"  # made, renamed twice and removed in {took * 1e6:.0f} us")
+    seen = wait_for(lambda: shown(daemon, f"/{t.token}/trash"), 5, "it has its last name")
+    assert seen["removed_at"], seen
+    assert not shown(daemon, f"/{t.token}/job-4711"), "the name it was renamed from"
+
+
+def moves(daemon, proc, cgroups, cpu_s):
+    """Moves a burner through them; compares what each of them got with the kernel's own figure."""
+    for cgroup in cgroups:
+        with open(os.path.join(cgroup.dir, "cgroup.procs"), "w", encoding="ascii") as f:
+            f.write(str(proc.pid))
+        used = procfs.stat(proc.pid).cpu_s
+        wait_for(lambda was=used: procfs.stat(proc.pid).cpu_s >= was + 0.3, 60, "it burns there")
+    proc.kill()
+    proc.wait()
+    daemon.wait_ticks(2)
+    total = 0.0
+    for cgroup in cgroups:
+        seen, true = shown(daemon, cgroup.label)["own_cpu_seconds"], cpu_s(cgroup)
+        total += seen
+        print(f"  # {os.path.basename(cgroup.dir)}: kernel {true:.4f} s, seen {seen:.4f} s, "
+              f"{(seen - true) * 1000:+.2f} ms")
+        # At both ends of the stay, and the figure is rounded to a millisecond.
+        assert abs(seen - true) <= 2 * TICK_S + 0.002, cgroup.label
+    return total
+
+
+@test
+def moved_in_the_middle_of_its_run(t):
+    """Its CPU is split at each move, and none of it is lost or counted twice."""
+    cgroup = t.need_cgroup()
+    daemon = t.daemon({"sample_interval_ms": 1500})  # no scan between most moves
+    parts = [cgroup.child(f"stay-{i}") for i in range(3)]
+    proc = t.spawn([t.helper("spin")], cgroup=parts[0], stdin=subprocess.DEVNULL)
+    for part in parts:
+        wait_for(lambda p=part: shown(daemon, p.label), 10, "the cgroup is known")
+    total = moves(daemon, proc, parts, lambda c: c.cpu_usec() / 1e6)
+    true = sum(c.cpu_usec() for c in parts) / 1e6
+    assert abs(total - true) <= TICK_S + 0.002, f"seen {total:.4f} s of {true:.4f} s"
+
+
+@test
+def the_dead_keep_the_name_of_their_cgroup(t):
+    """The job's cgroup is removed long before the runaway that it left behind is looked at."""
+    cgroup = t.need_cgroup()
+    daemon = t.daemon({"sample_interval_ms": FAST_MS})
+    job, elsewhere = cgroup.child("job-4711"), cgroup.child("elsewhere")
+    script = ('sh -c \'echo 0 > "$1/cgroup.procs"; echo $$; exec sleep 600\' sh "$1" & '
+              "read go; kill -9 $$")
+    proc = t.spawn(["sh", "-c", script, "sh", elsewhere.dir], cgroup=job, bufsize=0,
+                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    pid = int(proc.stdout.readline())
+    proc.stdin.write(b"\n")
+    proc.wait()
+    wait_for(lambda: not job.pids(), 5, "the job is over")
+    with contextlib.suppress(FileNotFoundError):
+        wait_for(job.remove, 5, "its cgroup goes")
+    wait_for(lambda: (shown(daemon, job.label) or {"removed_at": "gone"})["removed_at"], 5,
+             "its end is known")
+    daemon.wait_ticks(5)
+    orphan = wait_for(lambda: daemon.orphan(pid), 5, "an orphan")
+    assert orphan["cgroup"]["path"] == elsewhere.label, orphan["cgroup"]
+    assert orphan["lineage"][0]["cgroup"] == job.label, orphan["lineage"][0]
+
+
+if __name__ == "__main__":
+    main()
