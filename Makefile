@@ -65,7 +65,7 @@ VM_BIN  := $B/tests/vm/init $B/tests/vm/load_object
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all bin run check check-unit check-e2e check-vm check-style deps test-deps bench install \
+.PHONY: all bin run check check-unit check-e2e check-vm check-style deps test-deps bench install helpers arm64 \
         uninstall clean help vmlinux format lint tests clang-objects
 
 all: bin
@@ -189,12 +189,21 @@ $B/tests/vm/%: tests/vm/%.c
 
 tests: bin $(UNIT) $(HELPERS) $(VM_BIN) clang-objects
 
-## the sensor's BPF objects by each clang that is supported and installed, in build/clang-*
+## the sensor's BPF objects by each clang that is supported and installed, in $B/clang-*
 clang-objects:
 	$(Q)for v in $(CLANGS); do \
-	    $(MAKE) --no-print-directory CLANG=clang-$$v B=build/clang-$$v \
-	        build/clang-$$v/bpf/runaway.bpf.o.linked || exit 1; \
+	    $(MAKE) --no-print-directory CLANG=clang-$$v B=$B/clang-$$v \
+	        $B/clang-$$v/bpf/runaway.bpf.o.linked || exit 1; \
 	done
+
+## programs, helpers and objects for arm64, in build/arm64, against a Debian root of its own
+arm64:
+	$(Q)root=$$(scripts/fetch-root arm64) && lib=$$root/usr/lib/aarch64-linux-gnu && \
+	    PKG_CONFIG_SYSROOT_DIR=$$root PKG_CONFIG_LIBDIR=$$lib/pkgconfig:$$root/usr/share/pkgconfig \
+	    $(MAKE) --no-print-directory ARCH=aarch64 B=build/arm64 \
+	        CC="aarch64-linux-gnu-gcc --sysroot=$$root" bin helpers clang-objects
+
+helpers: $(HELPERS) $(VM_BIN)
 
 ## install what is missing, build, and run the sensor on this host in the foreground
 run:

@@ -99,6 +99,10 @@ def is_elf(path):
         return f.read(4) == b"\x7fELF"
 
 
+# Loaded by name while a program runs: the C library wants it to end a thread.
+LOADED_LATER = ("libgcc_s.so.1",)
+
+
 def libraries(root, paths):
     """Shared libraries that these programs need, with the loader: name in the image -> file."""
     where = [root / p for p in ("usr/lib64", "usr/lib")]
@@ -109,7 +113,7 @@ def libraries(root, paths):
         names = set(re.findall(r"\(NEEDED\).*\[(.+?)\]", said.stdout)) | set(LIBRARIES)
         loaders = re.findall(r"interpreter: (.+?)\]", said.stdout)
         todo = []
-        for name in sorted(names | {os.path.basename(x) for x in loaders}):
+        for name in sorted(names | {os.path.basename(x) for x in loaders} | set(LOADED_LATER)):
             path = next((d / name for d in where if (d / name).exists()), None)
             if not path:
                 raise FileNotFoundError(f"{name}: not below {root}/usr/lib")

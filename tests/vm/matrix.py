@@ -19,6 +19,7 @@ GUESTS = {
     "6.1-no-lsm": {"kernel": "6.1", "append": NO_LSM, "steps": ["guard"]},
     "6.12-no-lsm": {"kernel": "6.12", "append": NO_LSM, "steps": ["guard"]},
     "7-no-lsm": {"kernel": "7", "append": NO_LSM, "steps": ["guard"]},
+    "6.12-arm64": {"kernel": "6.12", "arch": "arm64", "steps": ["arm64"]},
 }
 
 TIMEOUT_S = 280  # of a guest, from power on to power off
@@ -30,6 +31,7 @@ STEPS = {
     "hybrid": {"layout": "hybrid", "run": []},
     "v1": {"layout": "v1", "cases": True, "run": []},
     "guard": {"layout": "v2", "run": [["vm/cases/gate_guard.py"]]},
+    "arm64": {"layout": "v2", "cases": True, "run": [["e2e/test_threads.py"]]},
     "preempt": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
 }
 
