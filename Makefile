@@ -214,7 +214,7 @@ run:
 ## install what the tests need and pass all of them
 check:
 	$(Q)scripts/install-deps build test
-	$(Q)$(MAKE) --no-print-directory WERROR=1 bin tests
+	$(Q)$(MAKE) --no-print-directory WERROR=1 bin tests arm64
 	$(Q)scripts/run-tests $B
 
 ## unit tests only (no privilege)
@@ -228,7 +228,8 @@ check-e2e: tests
 ## tests in virtual machines only; KERNELS="5.10 6.12" names some, WRITE=1 renews docs/kernels.md
 check-vm:
 	$(Q)scripts/install-deps build test
-	$(Q)$(MAKE) --no-print-directory WERROR=1 bin $(HELPERS) $(VM_BIN)
+	$(Q)$(MAKE) --no-print-directory WERROR=1 bin helpers clang-objects \
+	    $(if $(KERNELS),$(filter arm64,$(KERNELS)),arm64)
 	$(Q)scripts/run-tests $B vm
 
 ## formatting, lint, room order, spelling of the build

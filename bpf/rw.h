@@ -118,12 +118,7 @@ __hidden void rw_adopt_thread(struct rw_proc *e, __u32 old_tid);
  */
 __hidden struct task_struct *rw_plain(struct task_struct *t);
 
-/* ---- lineage.bpf.c ---- */
-
-__hidden struct rw_proc *rw_proc_get(__u32 tgid, __u64 start_ns);
-/* Inserts or replaces. NULL (and counted) when the map is full. */
-__hidden struct rw_proc *rw_proc_put(__u32 tgid, struct rw_proc *init);
-__hidden void rw_proc_del(__u32 tgid);
+/* ---- path.bpf.c ---- */
 
 /*
  * Components of a file's path, leaf first, a NUL behind each, up to the root of
@@ -136,6 +131,13 @@ struct rw_path {
 	char data[RW_PATH_MAX];
 };
 __hidden void rw_file_path(struct file *file, struct rw_path *p);
+
+/* ---- lineage.bpf.c ---- */
+
+__hidden struct rw_proc *rw_proc_get(__u32 tgid, __u64 start_ns);
+/* Inserts or replaces. NULL (and counted) when the map is full. */
+__hidden struct rw_proc *rw_proc_put(__u32 tgid, struct rw_proc *init);
+__hidden void rw_proc_del(__u32 tgid);
 
 /* Index in css_set.subsys whose cgroup counts, or -1: the default (v2) hierarchy. */
 extern const volatile int rw_cgroup_ssid;

@@ -31,15 +31,25 @@ STEPS = {
     "hybrid": {"layout": "hybrid", "run": []},
     "v1": {"layout": "v1", "cases": True, "run": []},
     "guard": {"layout": "v2", "run": [["vm/cases/gate_guard.py"]]},
-    "arm64": {"layout": "v2", "cases": True, "run": [["e2e/test_threads.py"]]},
+    "arm64": {"layout": "v2", "run": [
+        ["vm/cases/objects.py"], ["e2e/test_threads.py"],
+        ["e2e/test_markers.py"]]},
     "preempt": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
 }
 
 
 def chosen(kernels):
-    """Guests of these kernels (words; a guest's own name does as well); all when there is none."""
-    wanted = kernels.split()
-    unknown = set(wanted) - {g["kernel"] for g in GUESTS.values()} - set(GUESTS)
-    if unknown:
-        raise SystemExit(f"KERNELS: no such kernel in tests/vm/matrix.py: {' '.join(unknown)}")
-    return [n for n, g in GUESTS.items() if not wanted or n in wanted or g["kernel"] in wanted]
+    """
+    Guests of these kernels (words; a guest's own name or its other architecture does as well);
+    all when there is none.
+    """
+    wanted = set(kernels.split())
+    known = {word for n, g in GUESTS.items() for word in words_for(n, g)}
+    if wanted - known:
+        raise SystemExit("KERNELS: no such kernel in tests/vm/matrix.py: "
+                         + " ".join(sorted(wanted - known)))
+    return [n for n, g in GUESTS.items() if not wanted or wanted & words_for(n, g)]
+
+
+def words_for(name, guest):
+    return {name, guest.get("arch", guest["kernel"])}
