@@ -45,7 +45,8 @@ def blind(daemon, check, mend):
 @test
 def pid_namespace_of_its_own(t):
     """A DaemonSet without hostPID. What a whole daemon had found is neither lost nor called over."""
-    config = {"sample_interval_ms": FAST_MS, "lanes": short_lanes(t, age_s=0, for_s=0.4, cpu_cores_min=0.05)}
+    lanes = short_lanes(t, age_s=0, for_s=0.4, cpu_cores_min=0.05)
+    config = {"sample_interval_ms": FAST_MS, "lanes": lanes}
     whole = t.daemon(config, name="d")
     orphan = OrphanMaker(t, 900).make()[1]
     incident = wait_for(lambda: whole.incidents(orphan), 20, "an incident")[0]
