@@ -18,7 +18,7 @@ void incident_event_line(struct strbuf *b, uint64_t seq, const char *incident_id
 	json_kv_string(&w, "type", c->type);
 	json_kv_string(&w, "old", c->old);
 	json_kv_string(&w, "new", c->new);
-	json_kv_string(&w, "actor", "runawayd");
+	json_kv_string(&w, "actor", c->actor ? c->actor : "runawayd");
 	json_kv_string(&w, "reason", c->reason);
 	json_key(&w, "data");
 	json_raw(&w, data, strlen(data));

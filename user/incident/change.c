@@ -124,27 +124,30 @@ static void swap_texts(char **a, char **b)
 	*b = text;
 }
 
-int incident_resolve(struct incident_store *s, struct incident_record *rec, uint64_t realtime_ns,
-		     const char *path, const char *finding_end, const char *reason)
+int incident_resolve(struct incident_store *s, struct incident_record *rec, const char *path,
+		     const char *finding_end, const struct incident_step *how)
 {
 	struct incident *i = &rec->i;
 	_cleanup_free_ char *data = NULL, *packet = NULL;
 	struct incident_change c = {
-		.realtime_ns = realtime_ns,
+		.realtime_ns = how->realtime_ns,
 		.type = "status",
 		.old = runaway_incident_status_name(i->status),
 		.new = runaway_incident_status_name(INCIDENT_RESOLVED),
-		.reason = reason,
+		.actor = how->actor,
+		.reason = how->reason,
 	};
-	const enum incident_status old = i->status;
-	const uint64_t updated = i->updated_realtime_ns;
+	struct incident_applied applied;
 	int err;
 
 	/* Before any side effect: resolving twice once notified and learned twice. */
 	if (i->status >= INCIDENT_RESOLVED)
 		return 0;
+	err = incident_apply(i, how, &applied);
+	if (err < 0)
+		return err;
 	i->status = INCIDENT_RESOLVED;
-	i->updated_realtime_ns = i->resolved_realtime_ns = realtime_ns;
+	i->resolved_realtime_ns = how->realtime_ns;
 	snprintf(i->resolution_path, sizeof(i->resolution_path), "%s", path);
 	/* A packet that cannot be changed stays as it was last made: the status tells the same. */
 	if (i->packet_json && incident_packet_resolved(i->packet_json, &packet) == 0)
@@ -152,14 +155,14 @@ int incident_resolve(struct incident_store *s, struct incident_record *rec, uint
 	c.data = data = resolution_data(i, finding_end);
 	err = data ? incident_change_record(s, rec, &c) : -ENOMEM;
 	if (err < 0) {
-		i->status = old;
-		i->updated_realtime_ns = updated;
+		incident_apply_undo(i, how, &applied);
 		i->resolved_realtime_ns = 0;
 		i->resolution_path[0] = '\0';
 		if (packet)
 			swap_texts(&i->packet_json, &packet);
 		return err;
 	}
+	incident_apply_keep(i, how, &applied);
 	incident_store_count_resolved(s, i);
 	return 0;
 }

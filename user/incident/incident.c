@@ -23,6 +23,13 @@ static_assert(ARRAY_SIZE(status_names) == INCIDENT_STATUS_MAX, "a name for every
 static const char *const paths[] = { "self_cleared", "no_action", "remediated", "manual", NULL };
 static_assert(ARRAY_SIZE(paths) == INCIDENT_PATHS + 1, "a counter for every path");
 
+const char *const incident_remediation_names[REMEDIATION_MAX] = {
+	[REMEDIATION_NONE] = "none",
+	[REMEDIATION_PENDING] = "pending",
+	[REMEDIATION_SUCCEEDED] = "succeeded",
+	[REMEDIATION_FAILED] = "failed",
+};
+
 const char *runaway_incident_status_name(enum incident_status s)
 {
 	return (unsigned int)s < INCIDENT_STATUS_MAX ? status_names[s] : "unknown";
@@ -59,6 +66,8 @@ void incident_record_drop_texts(struct incident_record *rec)
 	free(TAKE_PTR(i->finding_json));
 	free(TAKE_PTR(i->lineage_json));
 	free(TAKE_PTR(i->packet_json));
+	for (enum incident_array a = 0; a < INCIDENT_ARRAYS; a++)
+		incident_documents_free(&i->doc[a]);
 	free(TAKE_PTR(i->point));
 	i->point_count = 0;
 	rec->texts_dropped = true;
@@ -142,6 +151,8 @@ void incident_summary_members(struct json_writer *w, const struct incident *i)
 	kv_text(w, "boot_id", i->boot_id);
 	kv_text(w, "recurrence_of", i->recurrence_of);
 	json_kv_bool(w, "drill", i->drill);
+	json_kv_string(w, "remediation", incident_remediation_names[i->remediation]);
+	json_kv_time(w, "acted_at", i->acted_realtime_ns);
 }
 
 void runaway_incident_write_summary(struct json_writer *w, const struct incident *i)

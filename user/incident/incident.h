@@ -41,6 +41,33 @@ enum incident_status {
 const char *runaway_incident_status_name(enum incident_status s); /* "open", "dry_run_ready" … */
 int runaway_incident_status_parse(const char *s, enum incident_status *ret); /* 0, -EINVAL */
 
+/* What the workflow adds to an incident, in this order, each an array of its own in the readback.
+ */
+enum incident_array {
+	INCIDENT_PLANS,
+	INCIDENT_APPROVALS,
+	INCIDENT_ACTIONS,
+	INCIDENT_POST_CHECKS,
+	INCIDENT_ARRAYS,
+};
+const char *runaway_incident_array_name(enum incident_array a); /* "plans" … */
+
+/* JSON objects as text, oldest first. */
+struct incident_documents {
+	char **item;
+	size_t count;
+	uint64_t cut; /* older ones that only earlier lines of incidents.jsonl hold */
+};
+
+/* How the last signal of an incident ended. */
+enum incident_remediation {
+	REMEDIATION_NONE,
+	REMEDIATION_PENDING,   /* signalled, or it is not known; not judged yet */
+	REMEDIATION_SUCCEEDED, /* the post-check passed */
+	REMEDIATION_FAILED,    /* it did not: a person has to look */
+	REMEDIATION_MAX,
+};
+
 struct incident_point {
 	uint64_t realtime_ns;
 	double cpu_cores;
@@ -68,6 +95,9 @@ struct incident {
 	char *comm, *origin_comm, *cgroup; /* NULL: unknown */
 	/* JSON documents kept as text, made when they change; NULL: none */
 	char *finding_json, *lineage_json, *packet_json;
+	struct incident_documents doc[INCIDENT_ARRAYS];
+	enum incident_remediation remediation;
+	uint64_t acted_realtime_ns;   /* the last time that the gate was asked to act; 0: never */
 	struct incident_point *point; /* CPU timeline since the orphaning */
 	size_t point_count;
 	uint64_t point_spacing_ns;
@@ -121,8 +151,14 @@ void runaway_store_info(const struct incident_store *s, struct store_info *ret);
  */
 int runaway_incident_open(struct incident_store *s, const struct runaway_finding *f,
 			  const struct runaway_model *m, struct incident **ret);
+/* The same for a drill: marked as one, never the recurrence of anything. */
+int runaway_incident_open_drill(struct incident_store *s, const struct runaway_finding *f,
+				const struct runaway_model *m, struct incident **ret);
 
-/* The finding ended: resolved by itself. Idempotent: 0 also when it already was resolved. -ENOENT.
+/*
+ * The finding ended: resolved by itself. Idempotent: 0 also when it already was resolved. While the
+ * gate acts and until the post-check has judged (acting, post_check), nothing is changed: what
+ * ended the subject is the question that the post-check answers. -ENOENT.
  */
 int runaway_incident_self_clear(struct incident_store *s, const char *incident_id,
 				enum finding_end why, const struct runaway_model *m);
@@ -133,6 +169,47 @@ int runaway_incident_self_clear(struct incident_store *s, const char *incident_i
  */
 void runaway_incident_observe(struct incident_store *s, const struct runaway_finding *f,
 			      const struct runaway_model *m);
+
+/* ---- the workflow (workflow.c) ---- */
+
+/* May an incident go from one state to the other? The only table of it. */
+bool runaway_incident_may(enum incident_status from, enum incident_status to);
+
+struct incident_step {
+	enum incident_status to;
+	uint64_t realtime_ns;
+	const char *actor;    /* NULL: the daemon itself */
+	const char *reason;   /* in words */
+	const char *data;     /* JSON object of the event; NULL: {} */
+	const char *document; /* JSON object for `array`; NULL: none */
+	enum incident_array array;
+	bool replace; /* the document takes the place of the array's newest one */
+	enum incident_remediation remediation; /* REMEDIATION_MAX: as it is */
+};
+
+/*
+ * One change: state, document and event together or not at all. A step to
+ * `resolved` is not made here. Returns 0; -ENOENT; -EPROTO when the table does
+ * not allow it; -ENOMEM. A disk that refuses is no error here: see runaway_store_durable().
+ */
+int runaway_incident_step(struct incident_store *s, const char *incident_id,
+			  const struct incident_step *step);
+/*
+ * Resolves on a path of runaway_resolution_paths(). Idempotent: 0 and no event when it is resolved
+ * already. -ENOENT, -ENOMEM.
+ */
+int runaway_incident_resolve(struct incident_store *s, const char *incident_id, const char *path,
+			     const struct incident_step *how);
+/* Something was seen that changes no state (a signal): an event, nothing else. -ENOENT, -ENOMEM. */
+int runaway_incident_note(struct incident_store *s, const char *incident_id, const char *type,
+			  const struct incident_step *what);
+/* Nothing waits for the disk: what was changed last can be acted on. */
+bool runaway_store_durable(const struct incident_store *s);
+/* Remediations of a lane that were begun; drills are not counted. */
+uint64_t runaway_store_attempts_total(const struct incident_store *s, const char *lane_id);
+/* Judged remediations that were begun at or after since_ns, and those that succeeded. No drills. */
+void runaway_store_remediations(const struct incident_store *s, uint64_t since_ns,
+				size_t *ret_judged, size_t *ret_succeeded);
 
 /* Tries pending lines again; call once a tick. */
 void runaway_store_flush(struct incident_store *s);

@@ -15,6 +15,7 @@
 #define INCIDENT_TEXTS_MAX	    1000 /* resolved incidents whose documents stay in memory */
 #define INCIDENT_MAX		    10000 /* incidents in memory; the oldest resolved ones leave first */
 #define INCIDENT_READBACK_MAX_BYTES (16 * 1024 * 1024)
+#define INCIDENT_DOCUMENTS_MAX	    16 /* newest documents of each array that are kept at hand */
 
 /* ---- append-only files (log.c) ---- */
 enum log_id { LOG_INCIDENTS, LOG_EVENTS, LOG_COUNT };
@@ -79,7 +80,7 @@ int incident_record_add_event(struct incident_record *rec, const char *line, siz
 #define INCIDENT_PATHS 4
 struct lane_count {
 	char lane_id[64];
-	uint64_t opened;
+	uint64_t opened, attempts;
 	uint64_t resolved[INCIDENT_PATHS];
 	UT_hash_handle hh;
 };
@@ -112,6 +113,7 @@ int incident_store_open_on(const struct incident_store_config *c, const struct d
 struct lane_count *incident_store_lane(struct incident_store *s, const char *lane_id);
 void incident_store_count_opened(struct incident_store *s, const struct incident *i);
 void incident_store_count_resolved(struct incident_store *s, const struct incident *i);
+void incident_store_count_attempt(struct incident_store *s, const struct incident *i);
 /* Keeps memory bounded: drops documents of old incidents, forgets the oldest. */
 void incident_store_trim(struct incident_store *s);
 void incident_store_readback_stale(struct incident_store *s, struct incident_record *rec);
@@ -122,11 +124,13 @@ struct incident *incident_store_newest(const struct incident_store *s);
 #define INCIDENT_ID_LEN sizeof("inc_20261122_0217_0123abcd")
 /* Has it the shape of an id? Ids become file names. */
 bool incident_id_valid(const char *id);
+extern const char *const incident_remediation_names[REMEDIATION_MAX];
 
 struct incident_change {
 	uint64_t realtime_ns;
-	const char *type;      /* "opened", "status", "recovered" */
+	const char *type;      /* "opened", "status", "recovered", "signal" */
 	const char *old, *new; /* states; NULL: none */
+	const char *actor;     /* NULL: the daemon itself */
 	const char *reason;
 	const char *data; /* JSON object as text; NULL: {} */
 };
@@ -140,9 +144,33 @@ int incident_change_record(struct incident_store *s, struct incident_record *rec
 /* The event alone: the state line is there already. */
 int incident_change_event(struct incident_store *s, struct incident_record *rec,
 			  const struct incident_change *c);
-/* Resolves on a path; the guard against doing it twice is here. 0 or -ENOMEM. */
-int incident_resolve(struct incident_store *s, struct incident_record *rec, uint64_t realtime_ns,
-		     const char *path, const char *finding_end, const char *reason);
+/*
+ * Resolves on a path; the guard against doing it twice is here. Of `how` the time, the actor, the
+ * reason, the document and the remediation count. 0 or -ENOMEM.
+ */
+int incident_resolve(struct incident_store *s, struct incident_record *rec, const char *path,
+		     const char *finding_end, const struct incident_step *how);
+
+/* ---- documents of the workflow (workflow.c) ---- */
+/* What a step changed in memory, so that it can be taken back when it cannot be recorded. */
+struct incident_applied {
+	enum incident_status status;
+	enum incident_remediation remediation;
+	uint64_t updated_realtime_ns, acted_realtime_ns;
+	char *replaced; /* owned; NULL: nothing was replaced */
+};
+/* 0 or -ENOMEM, and then nothing was changed. One of the others ends it. */
+int incident_apply(struct incident *i, const struct incident_step *step,
+		   struct incident_applied *ret);
+void incident_apply_undo(struct incident *i, const struct incident_step *step,
+			 struct incident_applied *a);
+void incident_apply_keep(struct incident *i, const struct incident_step *step,
+			 struct incident_applied *a);
+void incident_documents_free(struct incident_documents *d);
+/* The four arrays with their keys. */
+void incident_documents_write(struct json_writer *w, const struct incident *i);
+/* From a line's members. 0 or -ENOMEM. */
+int incident_documents_parse(const cJSON *json, struct incident *i);
 
 /* ---- lines (chain.c, state.c) ---- */
 void incident_event_line(struct strbuf *b, uint64_t seq, const char *incident_id, const char *prev,

@@ -100,6 +100,8 @@ static void replace_state(struct incident_store *s, struct incident *old,
 	}
 	if (old->status < INCIDENT_RESOLVED && rec->i.status >= INCIDENT_RESOLVED)
 		incident_store_count_resolved(s, &rec->i);
+	if (old->acted_realtime_ns != rec->i.acted_realtime_ns)
+		incident_store_count_attempt(s, &rec->i);
 	/* In place, so that the table keeps the order of opening. */
 	hh = was->i.hh;
 	older = *was;
@@ -131,6 +133,8 @@ static int take_state(struct loader *ld, const cJSON *json, const struct runaway
 	incident_store_count_opened(s, i);
 	if (i->status >= INCIDENT_RESOLVED)
 		incident_store_count_resolved(s, i);
+	if (i->acted_realtime_ns)
+		incident_store_count_attempt(s, i);
 	if (++ld->new_incidents % TRIM_EVERY == 0)
 		incident_store_trim(s);
 	return 0;

@@ -276,7 +276,8 @@ static int fill(struct incident_store *s, struct incident_record *rec,
 	if (err < 0)
 		return err;
 	make_id(s, i);
-	find_recurrence(s, i);
+	if (!i->drill)
+		find_recurrence(s, i);
 	rec->observed_realtime_ns = i->opened_realtime_ns;
 	rec->refreshed_boot_ns = runaway_model_now(m);
 	return 0;
@@ -293,12 +294,14 @@ static char *opened_data(const struct incident *i)
 	json_kv_string(&w, "severity", runaway_severity_name(i->severity));
 	json_kv_string(&w, "subject_key", i->subject_key);
 	json_kv_string(&w, "recurrence_of", i->recurrence_of[0] ? i->recurrence_of : NULL);
+	if (i->drill)
+		json_kv_bool(&w, "drill", true);
 	json_object_end(&w);
 	return strbuf_take(&b);
 }
 
-int runaway_incident_open(struct incident_store *s, const struct runaway_finding *f,
-			  const struct runaway_model *m, struct incident **ret)
+static int open_incident(struct incident_store *s, const struct runaway_finding *f,
+			 const struct runaway_model *m, bool drill, struct incident **ret)
 {
 	_cleanup_(incident_record_freep) struct incident_record *rec = NULL;
 	_cleanup_free_ char *data = NULL;
@@ -314,6 +317,8 @@ int runaway_incident_open(struct incident_store *s, const struct runaway_finding
 		return 0;
 	}
 	rec = incident_record_new();
+	if (rec)
+		rec->i.drill = drill;
 	err = rec ? fill(s, rec, f, m) : -ENOMEM;
 	if (err < 0)
 		return err;
@@ -336,6 +341,18 @@ int runaway_incident_open(struct incident_store *s, const struct runaway_finding
 	return 0;
 }
 
+int runaway_incident_open(struct incident_store *s, const struct runaway_finding *f,
+			  const struct runaway_model *m, struct incident **ret)
+{
+	return open_incident(s, f, m, false, ret);
+}
+
+int runaway_incident_open_drill(struct incident_store *s, const struct runaway_finding *f,
+				const struct runaway_model *m, struct incident **ret)
+{
+	return open_incident(s, f, m, true, ret);
+}
+
 static const char *end_reason(enum finding_end why)
 {
 	switch (why) {
@@ -353,13 +370,21 @@ static const char *end_reason(enum finding_end why)
 int runaway_incident_self_clear(struct incident_store *s, const char *incident_id,
 				enum finding_end why, const struct runaway_model *m)
 {
+	struct incident_step how = {
+		.to = INCIDENT_RESOLVED,
+		.realtime_ns = incident_now(m),
+		.reason = end_reason(why),
+		.remediation = REMEDIATION_MAX,
+	};
 	struct incident *i;
 
 	HASH_FIND_STR(s->incidents, incident_id, i);
 	if (!i)
 		return -ENOENT;
-	return incident_resolve(s, incident_record_of(i), incident_now(m), "self_cleared",
-				runaway_finding_end_name(why), end_reason(why));
+	if (i->status == INCIDENT_ACTING || i->status == INCIDENT_POST_CHECK)
+		return 0;
+	return incident_resolve(s, incident_record_of(i), "self_cleared",
+				runaway_finding_end_name(why), &how);
 }
 
 void runaway_incident_observe(struct incident_store *s, const struct runaway_finding *f,

@@ -121,10 +121,7 @@ static void write_document(struct json_writer *w, const struct incident_store *s
 	json_key(w, "samples");
 	write_samples(w, i);
 	raw_or(w, "packet", i->packet_json, "null");
-	write_empty(w, "plans");
-	write_empty(w, "approvals");
-	write_empty(w, "actions");
-	write_empty(w, "post_checks");
+	incident_documents_write(w, i);
 	write_empty(w, "assets");
 	write_events(w, rec);
 	write_empty(w, "artifacts");

@@ -67,13 +67,21 @@ static int recover_events(struct incident_store *s)
 
 static int end_earlier_boots(struct incident_store *s)
 {
+	struct incident_step how = {
+		.to = INCIDENT_RESOLVED,
+		.reason = "host rebooted",
+		.remediation = REMEDIATION_MAX,
+	};
 	int err = 0;
 
-	for (struct incident *i = s->incidents; i && err == 0; i = i->hh.next)
-		if (i->status < INCIDENT_RESOLVED && s->boot_id[0] != '\0' &&
-		    strcmp(i->boot_id, s->boot_id) != 0)
-			err = incident_resolve(s, incident_record_of(i), stamp(s, i),
-					       "self_cleared", "host_rebooted", "host rebooted");
+	for (struct incident *i = s->incidents; i && err == 0; i = i->hh.next) {
+		if (i->status >= INCIDENT_RESOLVED || s->boot_id[0] == '\0' ||
+		    strcmp(i->boot_id, s->boot_id) == 0)
+			continue;
+		how.realtime_ns = stamp(s, i);
+		err = incident_resolve(s, incident_record_of(i), "self_cleared", "host_rebooted",
+				       &how);
+	}
 	return err;
 }
 

@@ -31,6 +31,8 @@ static void write_state(struct strbuf *b, const struct incident_record *rec, boo
 	kv_raw(&w, "finding", documents ? i->finding_json : NULL);
 	kv_raw(&w, "lineage", documents ? i->lineage_json : NULL);
 	kv_raw(&w, "packet", documents ? i->packet_json : NULL);
+	/* Never cut: what was approved and what was done cannot be made anew. */
+	incident_documents_write(&w, i);
 	if (!documents)
 		json_kv_bool(&w, "documents_cut", true);
 	json_object_end(&w);
@@ -141,6 +143,19 @@ static int parse_names(const cJSON *json, const cJSON *subject, struct incident 
 	return 0;
 }
 
+/* Lines of earlier versions have neither. */
+static int parse_remediation(const cJSON *json, struct incident *i)
+{
+	const char *name = runaway_json_str(json, "remediation", "none");
+
+	while (i->remediation < REMEDIATION_MAX &&
+	       strcmp(name, incident_remediation_names[i->remediation]) != 0)
+		i->remediation++;
+	if (i->remediation == REMEDIATION_MAX)
+		return -EBADMSG;
+	return copy_time(json, "acted_at", &i->acted_realtime_ns);
+}
+
 static int parse_fixed(const cJSON *json, const cJSON *subject, struct incident *i)
 {
 	const struct {
@@ -169,7 +184,7 @@ static int parse_fixed(const cJSON *json, const cJSON *subject, struct incident 
 	i->root.pid = (uint32_t)runaway_json_u64(subject, "root_pid", 0);
 	i->root.start_ns = runaway_json_u64(subject, "start_ns", 0);
 	i->drill = runaway_json_true(json, "drill", false);
-	return 0;
+	return parse_remediation(json, i);
 }
 
 static int parse_texts(const cJSON *json, const cJSON *subject, struct incident *i)
@@ -193,7 +208,7 @@ static int parse_texts(const cJSON *json, const cJSON *subject, struct incident 
 	if (err == 0)
 		err = incident_json_text(cJSON_GetObjectItemCaseSensitive(json, "packet"),
 					 &i->packet_json);
-	return err;
+	return err == 0 ? incident_documents_parse(json, i) : err;
 }
 
 static void parse_swap(const cJSON *json, struct incident_record *rec)

@@ -266,6 +266,14 @@ void incident_store_count_opened(struct incident_store *s, const struct incident
 		l->opened++;
 }
 
+void incident_store_count_attempt(struct incident_store *s, const struct incident *i)
+{
+	struct lane_count *l = incident_store_lane(s, i->lane_id);
+
+	if (l && !i->drill)
+		l->attempts++;
+}
+
 void incident_store_count_resolved(struct incident_store *s, const struct incident *i)
 {
 	struct lane_count *l = incident_store_lane(s, i->lane_id);
@@ -318,6 +326,14 @@ uint64_t runaway_store_opened_total(const struct incident_store *s, const char *
 
 	HASH_FIND_STR(s->lanes, lane_id, l);
 	return l ? l->opened : 0;
+}
+
+uint64_t runaway_store_attempts_total(const struct incident_store *s, const char *lane_id)
+{
+	struct lane_count *l;
+
+	HASH_FIND_STR(s->lanes, lane_id, l);
+	return l ? l->attempts : 0;
 }
 
 uint64_t runaway_store_resolved_total(const struct incident_store *s, const char *lane_id,
