@@ -182,14 +182,19 @@ static void drop(struct runaway_control *c, struct control_client *cl)
 	runaway_control_client_free(cl); /* closing takes it out of the epoll */
 }
 
-static enum runaway_role role_of(struct runaway_control *c, int fd)
+static struct runaway_peer peer_of(struct runaway_control *c, int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return ROLE_NONE;
-	return c->env.ops->role(c->env.ctx, peer.uid, peer.gid, peer.pid);
+		return (struct runaway_peer){ .role = ROLE_NONE };
+	return (struct runaway_peer){
+		.uid = peer.uid,
+		.gid = peer.gid,
+		.pid = peer.pid,
+		.role = c->env.ops->role(c->env.ctx, peer.uid, peer.gid, peer.pid),
+	};
 }
 
 /* One try: a peer that cannot take a line of refusal learns it by the end of the connection. */
@@ -216,7 +221,7 @@ static int admit(struct runaway_control *c, int fd, uint64_t now_ns)
 	}
 	cl->fd = fd;
 	cl->events = EPOLLIN;
-	cl->role = role_of(c, fd);
+	cl->peer = peer_of(c, fd);
 	cl->active_ns = now_ns;
 	cl->prev = c->tail;
 	if (c->tail)
@@ -343,6 +348,19 @@ void runaway_control_run(struct runaway_control *c)
 	set_ticking(c, c->clients || c->deaf);
 	if (more)
 		kick(c);
+}
+
+void runaway_control_reply(struct runaway_control *c, uint64_t token, const char *code,
+			   const char *text)
+{
+	for (struct control_client *cl = c->head; cl; cl = cl->next) {
+		if (cl->waiting != token)
+			continue;
+		runaway_control_answer_later(cl, code, text);
+		/* It may have more to say, and somebody has to write the answer. */
+		kick(c);
+		return;
+	}
 }
 
 /* ---- life ---- */

@@ -24,6 +24,23 @@
 enum runaway_role { ROLE_NONE, ROLE_VIEWER, ROLE_OPERATOR, ROLE_OWNER };
 const char *runaway_role_name(enum runaway_role r);
 
+/* Who calls, by the kernel's word, as of the connection. */
+struct runaway_peer {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid; /* no identity by itself */
+	enum runaway_role role;
+};
+
+/* A call that the daemon answers itself, at once or later: what changes an incident, the gate. */
+struct runaway_call {
+	const char *method; /* "incident.apply" … (control_workflow.c) */
+	struct runaway_peer peer;
+	const cJSON
+		*params; /* checked against the method's table; NULL: none; valid during the call */
+	uint64_t token;	 /* for runaway_control_reply(); never 0 */
+};
+
 struct runaway_control_ops {
 	/* Role of a peer. root is operator unless configured otherwise. */
 	enum runaway_role (*role)(void *ctx, uid_t uid, gid_t gid, pid_t pid);
@@ -37,6 +54,11 @@ struct runaway_control_ops {
 	 * 0 or -EINVAL with *ret_error. */
 	int (*lanes_from)(void *ctx, const char *name, const char *text, size_t len,
 			  struct lane_set *ret, char **ret_error);
+	/*
+	 * Takes a call over. It is answered by exactly one runaway_control_reply() with its token,
+	 * within this function or later; until then the client is not served further.
+	 */
+	void (*call)(void *ctx, const struct runaway_call *call);
 };
 
 struct runaway_control_config {
@@ -55,5 +77,11 @@ int runaway_control_open(const struct runaway_control_config *c, const struct ru
 void runaway_control_close(struct runaway_control *c);	 /* removes the socket */
 int runaway_control_fd(const struct runaway_control *c); /* an epoll fd: poll for input, then run */
 void runaway_control_run(struct runaway_control *c);
+/*
+ * Answers a call. `code` NULL: `text` is the result as JSON; else one of the error codes, and
+ * `text` the message. No effect when the client has gone or the token was answered.
+ */
+void runaway_control_reply(struct runaway_control *c, uint64_t token, const char *code,
+			   const char *text);
 
 #endif

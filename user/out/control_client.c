@@ -5,6 +5,7 @@
  * bounded: `in` by the longest line, `out` by CONTROL_QUEUE_HIGH and one answer.
  */
 
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -80,10 +81,23 @@ static bool find_line(struct control_client *c, size_t from, size_t *ret_len)
 	return true;
 }
 
+/* Nobody is left to read the answer. Who only stopped sending still waits for it. */
+static bool hung_up(const struct control_client *c)
+{
+	struct pollfd p = { .fd = c->fd };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+}
+
 void runaway_control_client_read(struct control_client *c, uint64_t now_ns)
 {
 	char buf[16 * 1024];
 
+	if (c->waiting) {
+		c->active_ns = now_ns;
+		c->broken = c->broken || hung_up(c);
+		return;
+	}
 	for (size_t total = 0; total < READ_TURN && !c->broken && !c->eof;) {
 		ssize_t n;
 
@@ -115,7 +129,7 @@ static void answer(struct control_client *c, struct control_env *env, const char
 	if (len > RUNAWAY_CONTROL_LINE_MAX)
 		runaway_control_error_line("usage", "the line is longer than 1 MiB", &c->out);
 	else if (len)
-		runaway_control_answer(env, c->role, line, len, &c->out);
+		runaway_control_answer(env, c, line, len);
 }
 
 /* The last line may lack its newline: a truncated one is no JSON and refused as such. */
@@ -136,7 +150,7 @@ void runaway_control_client_serve(struct control_client *c, struct control_env *
 	for (int turn = 0; turn < CONTROL_TURN && !c->broken; turn++) {
 		if (runaway_control_client_queued(c) > CONTROL_QUEUE_HIGH)
 			break; /* EPOLLOUT brings us back */
-		if (turn && runaway_mono_ns() >= until_ns)
+		if (c->waiting || (turn && runaway_mono_ns() >= until_ns))
 			break;
 		if (!find_line(c, done, &len))
 			break;
@@ -148,7 +162,7 @@ void runaway_control_client_serve(struct control_client *c, struct control_env *
 		consume(&c->in, done);
 		c->scanned = c->scanned > done ? c->scanned - done : 0;
 	}
-	if (c->scanned == c->in.len) {
+	if (c->scanned == c->in.len && !c->waiting) {
 		if (c->in.len > RUNAWAY_CONTROL_LINE_MAX)
 			refuse_long_line(c);
 		else
@@ -159,7 +173,7 @@ void runaway_control_client_serve(struct control_client *c, struct control_env *
 
 bool runaway_control_client_pending(const struct control_client *c)
 {
-	return !c->broken && c->scanned < c->in.len &&
+	return !c->broken && !c->waiting && c->scanned < c->in.len &&
 	       runaway_control_client_queued(c) <= CONTROL_QUEUE_HIGH;
 }
 
@@ -190,7 +204,8 @@ void runaway_control_client_write(struct control_client *c, uint64_t now_ns)
 
 bool runaway_control_client_over(const struct control_client *c)
 {
-	return c->broken || (c->eof && !c->in.len && !runaway_control_client_queued(c));
+	return c->broken ||
+	       (c->eof && !c->waiting && !c->in.len && !runaway_control_client_queued(c));
 }
 
 uint32_t runaway_control_client_wants(const struct control_client *c)
@@ -198,7 +213,8 @@ uint32_t runaway_control_client_wants(const struct control_client *c)
 	size_t queued = runaway_control_client_queued(c);
 	uint32_t events = queued ? EPOLLOUT : 0;
 
-	if (!c->eof && queued <= CONTROL_QUEUE_HIGH && c->in.len <= RUNAWAY_CONTROL_LINE_MAX)
+	if (!c->eof && !c->waiting && queued <= CONTROL_QUEUE_HIGH &&
+	    c->in.len <= RUNAWAY_CONTROL_LINE_MAX)
 		events |= EPOLLIN;
 	return events;
 }
@@ -209,5 +225,6 @@ void runaway_control_client_free(struct control_client *c)
 		close(c->fd);
 	strbuf_free(&c->in);
 	strbuf_free(&c->out);
+	cJSON_Delete(c->waiting_id);
 	free(c);
 }

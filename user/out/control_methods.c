@@ -416,5 +416,8 @@ const struct control_method *runaway_control_method(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
 		if (strcmp(methods[i].name, name) == 0)
 			return &methods[i];
+	for (const struct control_method *m = runaway_control_workflow; m->name; m++)
+		if (strcmp(m->name, name) == 0)
+			return m;
 	return NULL;
 }

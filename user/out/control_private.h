@@ -25,7 +25,10 @@ struct control_env {
 	 */
 	char *verify_json; /* owned; NULL: never asked */
 	uint64_t verify_again_ns;
+	uint64_t last_token; /* of calls that the daemon answers itself */
 };
+
+struct control_client;
 
 /* One validated call. */
 struct control_call {
@@ -44,12 +47,13 @@ struct control_param {
 	uint64_t min, max; /* of the value; of a string's bytes */
 };
 
-#define CONTROL_PARAMS_MAX 4
+#define CONTROL_PARAMS_MAX 6
 
 struct control_method {
 	const char *name;
 	enum runaway_role least;
-	/* Writes the result. 0, or what runaway_control_fail() returned. */
+	/* Writes the result. 0, or what runaway_control_fail() returned. NULL: the daemon answers.
+	 */
 	int (*run)(struct control_call *call, struct json_writer *w);
 	struct control_param param[CONTROL_PARAMS_MAX]; /* ended by a NULL name */
 };
@@ -61,20 +65,28 @@ int runaway_control_fail(struct control_call *call, const char *code, const char
 /* Longest answer: a bound on what one request may cost in memory. */
 #define CONTROL_ANSWER_MAX ((size_t)16 * 1024 * 1024)
 
-/* Appends the answer to one line (newline not included), ended by a newline. */
-void runaway_control_answer(struct control_env *env, enum runaway_role role, const char *line,
-			    size_t len, struct strbuf *out);
+/*
+ * Answers one line (newline not included) of a client: appends a line to its `out`, or notes in
+ * `waiting` that the answer comes later.
+ */
+void runaway_control_answer(struct control_env *env, struct control_client *c, const char *line,
+			    size_t len);
+/* The answer that a client waits for; it waits no longer. */
+void runaway_control_answer_later(struct control_client *c, const char *code, const char *text);
 /* Appends an error whose request is not known: id null. */
 void runaway_control_error_line(const char *code, const char *message, struct strbuf *out);
 
-/* ---- control_methods.c ---- */
+/* ---- control_methods.c, control_workflow.c ---- */
 const struct control_method *runaway_control_method(const char *name); /* NULL: no such */
+extern const struct control_method runaway_control_workflow[];	       /* ended by a NULL name */
 
 /* ---- control_client.c: one connection ---- */
 struct control_client {
 	int fd;		 /* owned */
 	uint32_t events; /* what epoll is asked for */
-	enum runaway_role role;
+	struct runaway_peer peer;
+	uint64_t waiting;  /* token of the answer that is to come; 0: none */
+	cJSON *waiting_id; /* owned: the request's id; NULL: it had none */
 	struct strbuf in;
 	size_t scanned; /* bytes of `in` known to hold no newline */
 	bool skipping;	/* the rest of a line that was too long */

@@ -218,27 +218,51 @@ static int run_method(struct control_call *call, const struct control_method *m,
 	return 0;
 }
 
-static int dispatch(struct control_call *call, enum runaway_role role, const cJSON *req,
-		    struct strbuf *result)
+static const struct control_method *find_method(struct control_call *call, enum runaway_role role,
+						const cJSON *req)
 {
 	const struct control_method *m;
 	const char *name;
 
-	if (role == ROLE_NONE)
-		return runaway_control_fail(call, "denied", "this user has no role here");
+	if (role == ROLE_NONE) {
+		runaway_control_fail(call, "denied", "this user has no role here");
+		return NULL;
+	}
 	if (check_envelope(call, req) < 0)
-		return -1;
+		return NULL;
 	name = cJSON_GetObjectItemCaseSensitive(req, "method")->valuestring;
 	m = runaway_control_method(name);
 	if (!m)
-		return runaway_control_fail(call, "usage", "unknown method \"%.64s\"", name);
-	if (role < m->least)
-		return runaway_control_fail(call, "denied", "%s needs the role %s, yours is %s",
-					    m->name, runaway_role_name(m->least),
-					    runaway_role_name(role));
-	if (check_params(call, m) < 0)
-		return -1;
-	return run_method(call, m, result);
+		runaway_control_fail(call, "usage", "unknown method \"%.64s\"", name);
+	else if (role < m->least)
+		runaway_control_fail(call, "denied", "%s needs the role %s, yours is %s", m->name,
+				     runaway_role_name(m->least), runaway_role_name(role));
+	else if (check_params(call, m) == 0)
+		return m;
+	return NULL;
+}
+
+/* The daemon answers, through runaway_control_reply(): perhaps before it returns. */
+static int hand_over(struct control_call *call, const struct control_method *m,
+		     struct control_client *c, const cJSON *id)
+{
+	struct control_env *env = call->env;
+	struct runaway_call handed = {
+		.method = m->name,
+		.peer = c->peer,
+		.params = call->params,
+	};
+
+	if (!env->ops->call)
+		return runaway_control_fail(call, "failed", "not served here");
+	if (id) {
+		c->waiting_id = cJSON_Duplicate(id, true);
+		if (!c->waiting_id)
+			return runaway_control_fail(call, "failed", "out of memory");
+	}
+	handed.token = c->waiting = ++env->last_token;
+	env->ops->call(env->ctx, &handed);
+	return 0;
 }
 
 static const char *why_no_request(int err)
@@ -253,10 +277,40 @@ static const char *why_no_request(int err)
 	}
 }
 
-void runaway_control_answer(struct control_env *env, enum runaway_role role, const char *line,
-			    size_t len, struct strbuf *out)
+void runaway_control_answer_later(struct control_client *c, const char *code, const char *text)
 {
 	_cleanup_strbuf_ struct strbuf result = STRBUF_INIT;
+	_cleanup_cjson_ cJSON *id = TAKE_PTR(c->waiting_id);
+
+	c->waiting = 0;
+	strbuf_adds(&result, text ? text : "");
+	if (code)
+		put_error(&c->out, id, code, text);
+	else if (result.error || !result.len)
+		put_error(&c->out, id, "failed", "out of memory");
+	else
+		put_result(&c->out, id, &result);
+}
+
+static int answer_request(struct control_call *call, struct control_client *c, const cJSON *req,
+			  const cJSON *id)
+{
+	_cleanup_strbuf_ struct strbuf result = STRBUF_INIT;
+	const struct control_method *m = find_method(call, c->peer.role, req);
+
+	if (!m)
+		return -1;
+	if (!m->run)
+		return hand_over(call, m, c, id);
+	if (run_method(call, m, &result) < 0)
+		return -1;
+	put_result(&c->out, id, &result);
+	return 0;
+}
+
+void runaway_control_answer(struct control_env *env, struct control_client *c, const char *line,
+			    size_t len)
+{
 	_cleanup_cjson_ cJSON *req = NULL;
 	struct control_call call = { .env = env };
 	const cJSON *id;
@@ -264,22 +318,21 @@ void runaway_control_answer(struct control_env *env, enum runaway_role role, con
 
 	if (r < 0) {
 		runaway_control_error_line(r == -ENOMEM ? "failed" : "usage", why_no_request(r),
-					   out);
+					   &c->out);
 		return;
 	}
 	if (!cJSON_IsObject(req)) {
-		runaway_control_error_line("usage", "the request must be an object", out);
+		runaway_control_error_line("usage", "the request must be an object", &c->out);
 		return;
 	}
 	id = cJSON_GetObjectItemCaseSensitive(req, "id");
 	if (!id_ok(id)) {
 		runaway_control_error_line(
-			"usage", "\"id\" must be a number or a string of at most 128 bytes", out);
+			"usage", "\"id\" must be a number or a string of at most 128 bytes",
+			&c->out);
 		return;
 	}
-	if (dispatch(&call, role, req, &result) < 0)
-		put_error(out, id, call.code, call.message);
-	else
-		put_result(out, id, &result);
+	if (answer_request(&call, c, req, id) < 0)
+		put_error(&c->out, id, call.code, call.message);
 	free(call.message);
 }

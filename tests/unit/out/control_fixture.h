@@ -27,6 +27,12 @@ struct fixture {
 	int reload_err;
 	unsigned int shows;
 	uint64_t show_ns; /* what an answer costs */
+	/* Calls that the daemon answers itself. */
+	unsigned int calls;
+	struct runaway_peer caller;
+	uint64_t token;	   /* of the last one */
+	char method[32];   /* … its name */
+	const char *reply; /* answered at once; NULL: later */
 };
 
 /* ---- what the daemon would do ---- */
@@ -87,7 +93,19 @@ static inline int lanes_from(void *ctx, const char *name, const char *text, size
 	return runaway_lane_set_builtin(ret);
 }
 
-static const struct runaway_control_ops ops = { peer_role, reload, check, show, lanes_from };
+static inline void call(void *ctx, const struct runaway_call *c)
+{
+	struct fixture *f = ctx;
+
+	f->calls++;
+	f->caller = c->peer;
+	f->token = c->token;
+	snprintf(f->method, sizeof(f->method), "%s", c->method);
+	if (f->reply)
+		runaway_control_reply(f->control, c->token, NULL, f->reply);
+}
+
+static const struct runaway_control_ops ops = { peer_role, reload, check, show, lanes_from, call };
 
 static inline int open_control(struct fixture *f, unsigned int max_clients, unsigned int idle_s)
 {

@@ -135,7 +135,7 @@ static void test_bad_requests(void **state)
 		{ "{\"id\":[],\"method\":\"status\"}", "usage" },
 		{ "{\"id\":1,\"method\":7}", "usage" },
 		{ "{\"id\":1,\"method\":\"no.such\"}", "usage" },
-		{ "{\"id\":1,\"method\":\"incident.approve\",\"params\":{\"id\":\"x\"}}", "usage" },
+		{ "{\"id\":1,\"method\":\"incident.approve\",\"params\":{\"id\":\"x\"}}", "denied" },
 		{ "{\"id\":1,\"method\":\"status\",\"extra\":1}", "usage" },
 		{ "{\"id\":1,\"method\":\"status\",\"method\":\"status\"}", "usage" },
 		{ "{\"id\":1,\"method\":\"status\",\"params\":[]}", "usage" },
