@@ -41,6 +41,7 @@ void config_free(struct config *c)
 	free_roles(&c->roles.owner);
 	free_roles(&c->roles.operator_);
 	free_roles(&c->roles.viewer);
+	config_gate_free(&c->gate);
 	free(c->store.backend);
 	memset(c, 0, sizeof(*c));
 }
@@ -57,6 +58,7 @@ int config_defaults(struct config *ret)
 	struct utsname host;
 	int err;
 
+	config_gate_defaults(&c.gate);
 	if (uname(&host) || !*host.nodename)
 		strcpy(host.nodename, "localhost");
 	c.host_label = strdup(host.nodename);
@@ -75,8 +77,7 @@ int config_defaults(struct config *ret)
 
 /* ---- rules of single values ---- */
 
-/* "ADDR:PORT" with an IPv4 address, or an IPv6 one in brackets. */
-static bool valid_address(const char *s)
+bool config_valid_address(const char *s)
 {
 	const char *colon = strrchr(s, ':');
 	unsigned char addr[sizeof(struct in6_addr)];
@@ -118,7 +119,7 @@ static const struct string_rule path_or_null = {
 static const struct string_rule address = {
 	.max = 64,
 	.empty_ok = true,
-	.valid = valid_address,
+	.valid = config_valid_address,
 	.allowed = "\"ADDRESS:PORT\" as in \"127.0.0.1:10917\" or \"[::1]:10917\", or \"\" for "
 		   "no HTTP",
 };
@@ -199,23 +200,6 @@ static int read_markers(struct reader *r, const cJSON *root, struct config *c)
 			      &c->ci_markers);
 }
 
-static int read_gate(struct reader *r, const cJSON *root, struct config *c)
-{
-	static const char *const keys[] = { "enabled", NULL };
-	const cJSON *gate, *enabled;
-	int err = config_section(r, root, "gate", keys, &gate);
-
-	if (err || !gate)
-		return err;
-	enabled = cJSON_GetObjectItemCaseSensitive(gate, "enabled");
-	if (enabled && !cJSON_IsBool(enabled))
-		return config_refuse(r, "gate.enabled", "wrong type; false");
-	if (cJSON_IsTrue(enabled))
-		return config_refuse(r, "gate.enabled", "this build has no gate yet; false");
-	c->gate.enabled = false;
-	return 0;
-}
-
 static int read_store(struct reader *r, const cJSON *root, struct config *c)
 {
 	static const char *const keys[] = { "backend", NULL };
@@ -280,7 +264,7 @@ static int read_all(struct reader *r, const cJSON *root, struct config *c)
 	if (!err)
 		err = config_read_lanes(r, root, &c->lanes);
 	if (!err)
-		err = read_gate(r, root, c);
+		err = config_read_gate(r, root, &c->gate);
 	if (!err)
 		err = config_read_roles(r, root, c);
 	if (!err)

@@ -30,6 +30,39 @@ struct role_list {
 	size_t count;
 };
 
+/* An approver's public key. */
+struct gate_key {
+	char *owner;
+	char *public_hex; /* 64 lower-case hex digits of Ed25519 */
+};
+
+/* A look at a service before and after a signal; it only reads. */
+struct health_check {
+	char *name;
+	char *address; /* "127.0.0.1:80": loopback only */
+	char *path;    /* of an HTTP GET that has to answer 2xx; NULL: a connect is enough */
+};
+
+struct gate_config {
+	bool enabled;		   /* false */
+	bool two_person;	   /* true: who asked for the plan may not approve it */
+	bool require_signature;	   /* true where keys are configured */
+	bool require_kernel_guard; /* false */
+	bool require_clock_sync;   /* false */
+	struct gate_key *key;
+	size_t key_count;
+	struct string_list protected_; /* more globs of comm or exe, never signalled */
+	struct health_check *health;
+	size_t health_count;
+	uint32_t plan_max_age_s;     /* 900; 10..86400 */
+	uint32_t window_max_s;	     /* 14400; 1..604800 */
+	uint32_t approval_max_age_s; /* 86400; 10..604800 */
+	uint32_t grace_s;	     /* 10; 1..600 */
+	uint32_t budget_per_hour;    /* 4; 1..1000 */
+	uint32_t settle_s;	     /* 60; 0..3600 */
+	uint32_t clock_tolerance_ms; /* 2000; 100..60000 */
+};
+
 struct config {
 	char *host_label;	     /* default: the host's name */
 	char *env;		     /* default "production" */
@@ -53,9 +86,7 @@ struct config {
 	struct string_list ci_markers; /* more names for the allow-list */
 	struct string_list by_design;  /* more globs of comm or exe */
 	struct lane_set lanes;	       /* built-in ones merged with the file's */
-	struct {
-		bool enabled; /* false */
-	} gate;
+	struct gate_config gate;
 	struct {
 		struct role_list owner, operator_, viewer;
 	} roles;

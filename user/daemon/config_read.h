@@ -46,6 +46,7 @@ int config_string(struct reader *r, const cJSON *obj, const char *path,
 /* A whole number. The last part of path is the key in obj. */
 int config_uint(struct reader *r, const cJSON *obj, const char *path, uint32_t min, uint32_t max,
 		const char *unit, uint32_t *ret);
+int config_bool(struct reader *r, const cJSON *obj, const char *path, bool *ret);
 /* Replaces the list. */
 int config_strings(struct reader *r, const cJSON *obj, const char *path, size_t max_count,
 		   const struct string_rule *rule, struct string_list *ret);
@@ -56,6 +57,11 @@ int config_array(struct reader *r, const cJSON *obj, const char *path, size_t ma
 /* Sections with a file of their own. `root` is the document. */
 int config_read_lanes(struct reader *r, const cJSON *root, struct lane_set *ret);
 int config_read_roles(struct reader *r, const cJSON *root, struct config *c);
+int config_read_gate(struct reader *r, const cJSON *root, struct gate_config *ret);
+void config_gate_defaults(struct gate_config *ret);
+void config_gate_free(struct gate_config *g);
+/* "ADDR:PORT" with an IPv4 address, or an IPv6 one in brackets. */
+bool config_valid_address(const char *s);
 
 /* Text to a tree: encoding, size, depth, duplicates, comments. Strips comments in place. */
 int config_document(struct reader *r, char *text, size_t len, cJSON **ret);

@@ -194,6 +194,18 @@ int config_uint(struct reader *r, const cJSON *obj, const char *path, uint32_t m
 	return 0;
 }
 
+int config_bool(struct reader *r, const cJSON *obj, const char *path, bool *ret)
+{
+	const cJSON *json = member(obj, path);
+
+	if (!json)
+		return 0;
+	if (!cJSON_IsBool(json))
+		return config_refuse(r, path, "wrong type; true or false");
+	*ret = cJSON_IsTrue(json);
+	return 0;
+}
+
 int config_array(struct reader *r, const cJSON *obj, const char *path, size_t max_count,
 		 const char *allowed, const cJSON **ret)
 {

@@ -54,11 +54,57 @@ static void write_sections(struct json_writer *w, const struct config *c)
 	json_object_end(w);
 }
 
-static void write_rest(struct json_writer *w, const struct config *c)
+static void write_keys(struct json_writer *w, const struct gate_config *g)
+{
+	json_key(w, "keys");
+	json_array_begin(w);
+	for (size_t i = 0; i < g->key_count; i++) {
+		json_object_begin(w);
+		json_kv_string(w, "owner", g->key[i].owner);
+		json_kv_string(w, "public", g->key[i].public_hex);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
+static void write_health(struct json_writer *w, const struct gate_config *g)
+{
+	json_key(w, "health_checks");
+	json_array_begin(w);
+	for (size_t i = 0; i < g->health_count; i++) {
+		json_object_begin(w);
+		json_kv_string(w, "name", g->health[i].name);
+		json_kv_string(w, "address", g->health[i].address);
+		json_kv_string(w, "http_path", g->health[i].path);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
+static void write_gate(struct json_writer *w, const struct gate_config *g)
 {
 	begin_section(w, "gate");
-	json_kv_bool(w, "enabled", c->gate.enabled);
+	json_kv_bool(w, "enabled", g->enabled);
+	json_kv_bool(w, "two_person", g->two_person);
+	json_kv_bool(w, "require_signature", g->require_signature);
+	json_kv_bool(w, "require_kernel_guard", g->require_kernel_guard);
+	json_kv_bool(w, "require_clock_sync", g->require_clock_sync);
+	write_keys(w, g);
+	write_strings(w, "protected", &g->protected_);
+	write_health(w, g);
+	json_kv_uint(w, "plan_max_age_s", g->plan_max_age_s);
+	json_kv_uint(w, "window_max_s", g->window_max_s);
+	json_kv_uint(w, "approval_max_age_s", g->approval_max_age_s);
+	json_kv_uint(w, "grace_s", g->grace_s);
+	json_kv_uint(w, "budget_per_hour", g->budget_per_hour);
+	json_kv_uint(w, "settle_s", g->settle_s);
+	json_kv_uint(w, "clock_tolerance_ms", g->clock_tolerance_ms);
 	json_object_end(w);
+}
+
+static void write_rest(struct json_writer *w, const struct config *c)
+{
+	write_gate(w, &c->gate);
 
 	begin_section(w, "roles");
 	write_role(w, "owner", &c->roles.owner);
