@@ -41,6 +41,7 @@ enum rw_type {
 	RW_CHILDREN = 4,
 	RW_REPARENT = 5,
 	RW_CGROUP = 6,
+	RW_SIGNAL = 7,
 	/* Sample ring: may be dropped; the next scan says the same again. */
 	RW_TASK = 16,
 	RW_CPU = 17,
@@ -184,6 +185,36 @@ struct rw_cgroup_ev {
 	__u16 path_len;	 /* with its NUL; 0: not known */
 	__u16 pad;
 	char path[RW_PATH_MAX];
+};
+
+enum rw_signal_flags {
+	RW_SF_GROUP = 1 << 0,	/* to the process, not to one of its threads */
+	RW_SF_HANDLED = 1 << 1, /* the target has a handler for it */
+	RW_SF_KERNEL = 1 << 2,	/* the kernel sent it: `sender` only happened to run */
+};
+
+/* A signal that ends a process, to one whose tree is being looked at (map rw_watch). */
+struct rw_signal {
+	struct rw_hdr hdr;
+	struct rw_id id;     /* to whom */
+	struct rw_id sender; /* who ran when it was sent */
+	__s32 sig;
+	__s32 code; /* si_code: 0 kill(2) and pidfd_send_signal(2), -6 tgkill(2), -1 sigqueue(3) …
+		     */
+	__u32 sender_uid;
+	__u32 flags; /* enum rw_signal_flags */
+	char comm[RW_COMM_LEN];
+	char sender_comm[RW_COMM_LEN];
+};
+
+/*
+ * Value of the map `rw_watch`: whose signals are told. A bit for each remainder of a tgid: that
+ * another process is told of now and then costs a record; who it is, the record says exactly.
+ */
+#define RW_WATCH_BITS 65536
+struct rw_watch {
+	__u64 watching; /* 0: nobody, and nothing else is looked at */
+	__u64 bit[RW_WATCH_BITS / 64];
 };
 
 /* A process as the task walk saw it. Written when it ran, changed, or on resync. */
@@ -414,6 +445,7 @@ static_assert(sizeof(struct rw_task) == 160, "rw_task");
 static_assert(sizeof(struct rw_cpu) == 56, "rw_cpu");
 static_assert(sizeof(struct rw_free) == 80, "rw_free");
 static_assert(sizeof(struct rw_proc) == 88, "rw_proc");
+static_assert(sizeof(struct rw_signal) == 104, "rw_signal");
 #endif
 
 #endif

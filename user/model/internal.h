@@ -108,6 +108,8 @@ struct runaway_model {
 
 	runaway_orphan_fn on_orphan;
 	void *on_orphan_ctx;
+	runaway_signal_fn on_signal;
+	void *on_signal_ctx;
 };
 
 static inline struct runaway_id id_of(const struct rw_id *id)

@@ -102,7 +102,21 @@ void runaway_model_on_orphan(struct runaway_model *m, runaway_orphan_fn fn, void
 	m->on_orphan_ctx = ctx;
 }
 
+void runaway_model_on_signal(struct runaway_model *m, runaway_signal_fn fn, void *ctx)
+{
+	m->on_signal = fn;
+	m->on_signal_ctx = ctx;
+}
+
 /* ---- records ---- */
+static int model_signal(struct runaway_model *m, const struct rw_signal *r)
+{
+	/* Nothing of the model follows from it: what a signal did, its exit will tell. */
+	if (m->on_signal)
+		m->on_signal(m->on_signal_ctx, r);
+	return 0;
+}
+
 static int model_meta(struct runaway_model *m, const struct rw_meta *r)
 {
 	m->meta = *r;
@@ -129,6 +143,8 @@ static size_t min_len(uint16_t type)
 		return sizeof(struct rw_reparent);
 	case RW_CGROUP:
 		return offsetof(struct rw_cgroup_ev, path);
+	case RW_SIGNAL:
+		return sizeof(struct rw_signal);
 	case RW_TASK:
 		return sizeof(struct rw_task);
 	case RW_CPU:
@@ -159,7 +175,8 @@ static size_t min_len(uint16_t type)
 static bool needs_id(uint16_t type)
 {
 	return type == RW_FORK || type == RW_EXEC || type == RW_EXIT || type == RW_REPARENT ||
-	       type == RW_TASK || type == RW_CPU || type == RW_FREE || type == RW_PROCFS;
+	       type == RW_SIGNAL || type == RW_TASK || type == RW_CPU || type == RW_FREE ||
+	       type == RW_PROCFS;
 }
 
 static bool is_sane(const struct rw_hdr *rec, size_t len)
@@ -177,6 +194,7 @@ static bool is_sane(const struct rw_hdr *rec, size_t len)
 static_assert(offsetof(struct rw_fork, id) == offsetof(struct rw_exit, id) &&
 		      offsetof(struct rw_exec, id) == offsetof(struct rw_exit, id) &&
 		      offsetof(struct rw_reparent, id) == offsetof(struct rw_exit, id) &&
+		      offsetof(struct rw_signal, id) == offsetof(struct rw_exit, id) &&
 		      offsetof(struct rw_task, id) == offsetof(struct rw_exit, id) &&
 		      offsetof(struct rw_cpu, id) == offsetof(struct rw_exit, id) &&
 		      offsetof(struct rw_free, id) == offsetof(struct rw_exit, id) &&
@@ -200,6 +218,8 @@ static int dispatch(struct runaway_model *m, const struct rw_hdr *rec, size_t le
 		return model_reparent(m, r);
 	case RW_CGROUP:
 		return model_cgroup(m, r, len);
+	case RW_SIGNAL:
+		return model_signal(m, r);
 	case RW_TASK:
 		return model_task(m, r, len);
 	case RW_CPU:

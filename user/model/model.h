@@ -321,6 +321,10 @@ int runaway_model_apply(struct runaway_model *m, const struct rw_hdr *rec, size_
 typedef void (*runaway_orphan_fn)(void *ctx, const struct runaway_proc *p);
 void runaway_model_on_orphan(struct runaway_model *m, runaway_orphan_fn fn, void *ctx);
 
+/* Called within apply() for each RW_SIGNAL. May be NULL. */
+typedef void (*runaway_signal_fn)(void *ctx, const struct rw_signal *rec);
+void runaway_model_on_signal(struct runaway_model *m, runaway_signal_fn fn, void *ctx);
+
 /* ---- reading ---- */
 uint64_t runaway_model_now(const struct runaway_model *m); /* time of the last record */
 uint64_t runaway_model_realtime(const struct runaway_model *m, uint64_t boot_ns); /* 0 stays 0 */

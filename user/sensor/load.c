@@ -102,6 +102,8 @@ static int set_hierarchy(struct runaway_sensor *s, int ssid_cpu, int ssid_cpuacc
 
 	s->skel->rodata->rw_cgroup_ssid = -1;
 	s->skel->rodata->rw_hierarchy_id = 0;
+	s->features.cgroup_ssid = -1;
+	s->features.cgroup_controller = "";
 	if (s->features.cgroups != RUNAWAY_CGROUPS_V1)
 		return 0;
 	id = sensor_cgroups_hierarchy(s->proc_root, cpuacct ? "cpuacct" : "cpu");
@@ -109,6 +111,8 @@ static int set_hierarchy(struct runaway_sensor *s, int ssid_cpu, int ssid_cpuacc
 		return id;
 	s->skel->rodata->rw_cgroup_ssid = cpuacct ? ssid_cpuacct : ssid_cpu;
 	s->skel->rodata->rw_hierarchy_id = id;
+	s->features.cgroup_ssid = s->skel->rodata->rw_cgroup_ssid;
+	s->features.cgroup_controller = cpuacct ? "cpuacct" : "cpu";
 	return 0;
 }
 
@@ -201,6 +205,9 @@ int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 		return log_error_errno(r, "cannot set the CI marker names");
 	/* CPU used before this moment is nobody's business. */
 	s->skel->bss->rw_attached_ns = runaway_boot_ns();
+	r = sensor_watch_open(s);
+	if (r < 0)
+		return log_error_errno(r, "cannot map the list of watched processes");
 	r = attach_all(s);
 	if (r < 0)
 		return log_error_errno(r, "cannot attach the BPF programs");

@@ -103,6 +103,7 @@ void runaway_sensor_close(struct runaway_sensor *s)
 		return;
 	sensor_rings_close(s);
 	sensor_host_close(s);
+	sensor_watch_close(s);
 	sensor_keep_close(s);
 	rw_bpf__destroy(s->skel);
 	sensor_hot_free(s);

@@ -70,6 +70,8 @@ struct runaway_features {
 	const char *reparent_hook; /* "fentry" or "exit_children" */
 	enum runaway_cgroup_source cgroups;
 	uint32_t gaps; /* bit per enum runaway_gap */
+	int cgroup_ssid;	       /* index in css_set.subsys of that hierarchy; -1: v2 */
+	const char *cgroup_controller; /* its v1 controller in /proc/PID/cgroup; "": v2 */
 	char release[65];
 	char libbpf[16];
 	char why_no_fentry[160]; /* reason of the fallback; "" when not needed */
@@ -152,6 +154,11 @@ const struct runaway_sensor_stats *runaway_sensor_stats(const struct runaway_sen
 void runaway_sensor_note_overruns(struct runaway_sensor *s, uint64_t missed);
 /* Another allow-list from now on (kept by the caller). 0 or a negative errno. */
 int runaway_sensor_set_markers(struct runaway_sensor *s, const char *const *names);
+/*
+ * Whose signals the kernel side tells of (RW_SIGNAL): these processes and what they fork from now
+ * on. Takes the place of the set before; n 0: nobody. Costs no system call.
+ */
+void runaway_sensor_watch(struct runaway_sensor *s, const uint32_t *pids, size_t n);
 /* The RW_META record, which open() gives to the sink before all others. */
 void runaway_sensor_meta(const struct runaway_sensor *s, struct rw_meta *ret);
 

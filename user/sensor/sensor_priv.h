@@ -79,6 +79,7 @@ struct runaway_sensor {
 	size_t cgroup_entries;
 	struct host_files host;
 	const char *const *marker_names;
+	struct rw_watch *watch; /* mapping of rw_watch; NULL: not opened */
 
 	struct runaway_features features;
 	struct runaway_sensor_stats stats;
@@ -162,6 +163,10 @@ void sensor_report_loss(struct runaway_sensor *s);
 int sensor_features_ask(struct runaway_features *f, int *ret_ssid_cpu, int *ret_ssid_cpuacct);
 bool sensor_features_try_reparent(char *why, size_t size);
 bool sensor_features_try_hot(void);
+
+/* signals.c */
+int sensor_watch_open(struct runaway_sensor *s);
+void sensor_watch_close(struct runaway_sensor *s);
 
 /* hot.c */
 /* Threads that ran, and processes just born: visited by each pass for a while. */
