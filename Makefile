@@ -268,6 +268,8 @@ install: bin
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/local/sbin|$(PREFIX)/sbin|' deploy/systemd/runawayd.service \
 	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/runawayd.service
+	install -D -m 0644 deploy/systemd/runawayd.service.d/gate.conf \
+	    $(DESTDIR)$(PREFIX)/share/runawayd/runawayd.service.d/gate.conf
 	install -D -m 0644 README.md $(DESTDIR)$(PREFIX)/share/doc/runawayd/README.md
 
 ## remove what install put there

@@ -54,13 +54,13 @@ struct gate_config {
 	struct string_list protected_; /* more globs of comm or exe, never signalled */
 	struct health_check *health;
 	size_t health_count;
-	uint32_t plan_max_age_s;     /* 900; 10..86400 */
-	uint32_t window_max_s;	     /* 14400; 1..604800 */
-	uint32_t approval_max_age_s; /* 86400; 10..604800 */
+	uint32_t plan_max_age_s;     /* 900; 60..86400 */
+	uint32_t window_max_s;	     /* 14400; 60..604800 */
+	uint32_t approval_max_age_s; /* 86400; 60..604800 */
 	uint32_t grace_s;	     /* 10; 1..600 */
-	uint32_t budget_per_hour;    /* 4; 1..1000 */
+	uint32_t budget_per_hour;    /* 4; 1..100 */
 	uint32_t settle_s;	     /* 60; 0..3600 */
-	uint32_t clock_tolerance_ms; /* 2000; 100..60000 */
+	uint32_t clock_tolerance_ms; /* 2000; 10..60000 */
 };
 
 struct config {
@@ -114,5 +114,7 @@ int config_parse_lanes(const char *name, char *text, size_t len, struct lane_set
 		       char **ret_error);
 /* The configuration in force, every key, in the file's own form. */
 void config_write(struct json_writer *w, const struct config *c);
+/* The section alone, as an object. */
+void config_gate_write(struct json_writer *w, const struct gate_config *g);
 
 #endif

@@ -81,9 +81,9 @@ static void write_health(struct json_writer *w, const struct gate_config *g)
 	json_array_end(w);
 }
 
-static void write_gate(struct json_writer *w, const struct gate_config *g)
+void config_gate_write(struct json_writer *w, const struct gate_config *g)
 {
-	begin_section(w, "gate");
+	json_object_begin(w);
 	json_kv_bool(w, "enabled", g->enabled);
 	json_kv_bool(w, "two_person", g->two_person);
 	json_kv_bool(w, "require_signature", g->require_signature);
@@ -104,7 +104,8 @@ static void write_gate(struct json_writer *w, const struct gate_config *g)
 
 static void write_rest(struct json_writer *w, const struct config *c)
 {
-	write_gate(w, &c->gate);
+	json_key(w, "gate");
+	config_gate_write(w, &c->gate);
 
 	begin_section(w, "roles");
 	write_role(w, "owner", &c->roles.owner);

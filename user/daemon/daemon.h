@@ -8,6 +8,7 @@
  */
 
 #include "daemon/config.h"
+#include "daemon/gate.h"
 #include "daemon/options.h"
 #include "daemon/privileges.h"
 #include "out/control.h"
@@ -19,8 +20,8 @@ struct daemon {
 	const struct options *opt;
 	struct config config;
 	struct runaway_web_config *web; /* NULL: plain HTTP, open to all */
-	struct config previous;	   /* until the reload has stood one interval */
-	bool on_trial;		   /* `previous` is valid, and what to go back to */
+	struct config previous;		/* until the reload has stood one interval */
+	bool on_trial;			/* `previous` is valid, and what to go back to */
 	const char **marker_names; /* built-in and configured, NULL-terminated; strings borrowed */
 
 	struct runaway_model *model;
@@ -30,6 +31,8 @@ struct daemon {
 	struct runaway_recorder *recorder;
 	struct runaway_http *http;
 	struct runaway_control *control;
+	struct daemon_gate gate;
+	struct health *health;
 	struct runaway_runtime runtime;
 	struct runaway_view view;
 	uint64_t series_dropped;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 
@@ -29,6 +30,7 @@ static void on_opened(void *ctx, struct runaway_finding *f)
 static void on_ended(void *ctx, struct runaway_finding *f, enum finding_end why)
 {
 	struct daemon *d = ctx;
+	const struct incident *i;
 	int r;
 
 	log_info("finding %s is over: %s (incident %s)", f->key, runaway_finding_end_name(why),
@@ -38,6 +40,10 @@ static void on_ended(void *ctx, struct runaway_finding *f, enum finding_end why)
 	r = runaway_incident_self_clear(d->store, f->incident_id, why, d->model);
 	if (r < 0)
 		log_error_errno(r, "cannot resolve incident %s", f->incident_id);
+	/* One whose post-check failed has waited for this. */
+	i = runaway_store_find(d->store, f->incident_id);
+	if (i && i->status == INCIDENT_POST_CHECK && i->remediation == REMEDIATION_FAILED)
+		post_check_schedule(d, i->incident_id, runaway_boot_ns());
 }
 
 const struct lane_engine_ops daemon_engine_ops = { .opened = on_opened, .ended = on_ended };

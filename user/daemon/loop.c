@@ -20,7 +20,16 @@
 	20 /* a tick comes up to 1/20 of the interval early or late: see arm_tick()                \
 	    */
 
-enum source { SRC_SIGNAL, SRC_TICK, SRC_RECHECK, SRC_SENSOR, SRC_CONTROL, SRC_HTTP };
+enum source {
+	SRC_SIGNAL,
+	SRC_TICK,
+	SRC_RECHECK,
+	SRC_SENSOR,
+	SRC_CONTROL,
+	SRC_HTTP,
+	SRC_GATE,
+	SRC_HEALTH
+};
 
 void daemon_sink(void *ctx, const struct rw_hdr *rec, size_t len)
 {
@@ -131,6 +140,7 @@ static void judge(struct daemon *d)
 		for (f = runaway_engine_findings(d->engine); f; f = f->hh.next)
 			runaway_incident_observe(d->store, f, d->model);
 	}
+	gate_tick(d);
 	runaway_store_flush(d->store);
 }
 
@@ -271,6 +281,14 @@ static void on_signal(struct daemon *d)
 			notify_send("READY=1");
 			continue;
 		}
+		if (si.ssi_signo == SIGUSR2) {
+			gate_disarm_by_signal(d);
+			continue;
+		}
+		if (si.ssi_signo == SIGCHLD) {
+			gate_reap(d);
+			continue;
+		}
 		log_info("stopping (%s)", si.ssi_signo == SIGINT ? "interrupted" : "terminated");
 		d->stop = true;
 	}
@@ -302,6 +320,12 @@ static void dispatch(struct daemon *d, enum source src)
 	case SRC_HTTP:
 		runaway_http_run(d->http);
 		break;
+	case SRC_GATE:
+		gate_run(d);
+		break;
+	case SRC_HEALTH:
+		health_run(d->health);
+		break;
 	}
 }
 
@@ -323,6 +347,10 @@ static int open_loop(struct daemon *d)
 		r = add(d, runaway_sensor_fd(d->sensor), SRC_SENSOR, EPOLLIN | EPOLLET);
 	if (r == 0)
 		r = add(d, runaway_control_fd(d->control), SRC_CONTROL, EPOLLIN);
+	if (r == 0)
+		r = add(d, health_fd(d->health), SRC_HEALTH, EPOLLIN);
+	if (r == 0 && d->gate.link)
+		r = add(d, gate_link_fd(d->gate.link), SRC_GATE, EPOLLIN);
 	if (r == 0 && d->http)
 		r = add(d, runaway_http_fd(d->http), SRC_HTTP, EPOLLIN);
 	return r;
@@ -352,6 +380,7 @@ int daemon_loop(struct daemon *d)
 	int r, n, timeout;
 
 	runaway_model_on_orphan(d->model, on_orphan, d);
+	runaway_model_on_signal(d->model, signals_seen, d);
 	r = open_loop(d);
 	if (r < 0) {
 		log_error_errno(r, "cannot start the loop");

@@ -127,6 +127,24 @@ static bool differs(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") != 0;
 }
 
+/* In its written form: no key is forgotten. */
+static char *written(const struct gate_config *g)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	struct json_writer w;
+
+	json_init(&w, &b, false);
+	config_gate_write(&w, g);
+	return strbuf_take(&b);
+}
+
+static bool gate_differs(const struct gate_config *old, const struct gate_config *new)
+{
+	_cleanup_free_ char *a = written(old), *b = written(new);
+
+	return differs(a, b);
+}
+
 static void say_what_waits(const struct config *old, const struct config *new)
 {
 	if (differs(old->host_label, new->host_label) || differs(old->env, new->env))
@@ -136,6 +154,10 @@ static void say_what_waits(const struct config *old, const struct config *new)
 	    old->web.max_connections != new->web.max_connections ||
 	    old->web.timeout_s != new->web.timeout_s)
 		log_warning("configuration: `web` takes effect at the next start");
+	if (gate_differs(&old->gate, &new->gate))
+		log_warning(
+			"configuration: `gate` takes effect at the next start, but for `grace_s` "
+			"and `health_checks`");
 	if (differs(old->textfile.path, new->textfile.path))
 		log_warning("configuration: `textfile.path` takes effect at the next start");
 	if (old->limits.processes != new->limits.processes ||

@@ -114,4 +114,5 @@ const struct runaway_control_ops daemon_control_ops = {
 	.check = check,
 	.show = show,
 	.lanes_from = lanes_from,
+	.call = daemon_call,
 };

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/landlock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 
@@ -247,6 +248,8 @@ static int setup_loop(struct daemon *d)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -308,6 +311,8 @@ static int setup_steps(struct daemon *d)
 	if (r == 0)
 		r = setup_loop(d);
 	if (r == 0)
+		r = health_open(&d->health);
+	if (r == 0)
 		r = setup_folders(d);
 	if (r == 0)
 		r = setup_outputs(d);
@@ -317,11 +322,18 @@ static int setup_steps(struct daemon *d)
 		return r;
 	if (chdir(d->opt->state_dir) < 0)
 		return log_error_errno(-errno, "cannot enter %s", d->opt->state_dir);
+	r = gate_start(d);
+	if (r < 0)
+		return r;
 	/* What loading needed (BTF of a whole kernel) is given back. */
 	malloc_trim(0);
 	r = privileges_drop(&d->user);
 	if (r < 0)
 		return log_error_errno(r, "cannot drop privileges");
+	/* Not even its own user's processes: it signals nobody, and now it cannot. */
+	r = runaway_landlock_scope_signals();
+	if (r < 0)
+		return log_error_errno(r, "cannot give up signalling");
 	return setup_store(d);
 }
 
@@ -338,6 +350,7 @@ int daemon_setup(struct daemon *d, const struct options *opt, int *ret_exit)
 		.signal_fd = -1,
 		.tick_fd = -1,
 		.recheck_fd = -1,
+		.gate = { .folder_fd = -1 },
 	};
 	init_histograms(&d->runtime);
 	*ret_exit = RUNAWAY_EXIT_USAGE;
@@ -354,6 +367,7 @@ int daemon_setup(struct daemon *d, const struct options *opt, int *ret_exit)
 	}
 	fill_view(d);
 	daemon_adopt_incidents(d);
+	gate_resume(d);
 	return 0;
 }
 
@@ -362,6 +376,9 @@ void daemon_teardown(struct daemon *d)
 	int *fds[] = { &d->config_dir_fd, &d->textfile_dir_fd, &d->epoll_fd,
 		       &d->signal_fd,	  &d->tick_fd,	       &d->recheck_fd };
 
+	/* Calls that wait are answered before there is nobody to answer. */
+	gate_stop(d);
+	health_close(d->health);
 	runaway_control_close(d->control);
 	/* Its own attempt fails where a folder above is closed to us. */
 	if (d->control && d->runtime_dir_fd >= 0)

@@ -97,9 +97,11 @@ int incident_change_event(struct incident_store *s, struct incident_record *rec,
 {
 	int err = record_lines(s, rec, c, false);
 
-	if (err == 0)
-		recorded(s, rec);
-	return err;
+	if (err < 0)
+		return err;
+	rec->notes++;
+	recorded(s, rec);
+	return 0;
 }
 
 static char *resolution_data(const struct incident *i, const char *finding_end)

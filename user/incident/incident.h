@@ -203,6 +203,8 @@ int runaway_incident_resolve(struct incident_store *s, const char *incident_id, 
 /* Something was seen that changes no state (a signal): an event, nothing else. -ENOENT, -ENOMEM. */
 int runaway_incident_note(struct incident_store *s, const char *incident_id, const char *type,
 			  const struct incident_step *what);
+/* How many of those it has. */
+size_t runaway_incident_notes(const struct incident_store *s, const char *incident_id);
 /* Nothing waits for the disk: what was changed last can be acted on. */
 bool runaway_store_durable(const struct incident_store *s);
 /* Remediations of a lane that were begun; drills are not counted. */

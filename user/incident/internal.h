@@ -50,6 +50,7 @@ struct incident_record {
 	struct incident i; /* first: the hash table holds these */
 	char **event;	   /* lines of events.jsonl about it, oldest first */
 	size_t event_count;
+	size_t notes;	       /* events of it that changed nothing, recovered ones included */
 	uint64_t events_cut;   /* older ones not kept in memory */
 	uint64_t event_seq;    /* seq of the event that belongs to the newest state */
 	uint64_t recorded_seq; /* newest state whose event is in the log */

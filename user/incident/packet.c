@@ -318,8 +318,8 @@ static const char *next_step(const struct runaway_finding *f, const struct runaw
 	if (f->lane->action_policy != RUNAWAY_POLICY_GATED_SIGTERM)
 		return "Triage only: find the owner of the source command. No dry-run is offered "
 		       "by this lane.";
-	return "Check source command and owner, and have the owner end the tree. This version "
-	       "signals nothing.";
+	return "Check source command and owner. If the tree has to go: `incident dry-run`, an "
+	       "owner's `incident approve`, `incident apply`.";
 }
 
 static void write_process_packet(struct json_writer *w, const struct runaway_finding *f,

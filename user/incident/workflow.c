@@ -127,10 +127,10 @@ int incident_apply(struct incident *i, const struct incident_step *step,
 		d->item[d->count - 2] = d->item[d->count - 1];
 		d->count--;
 	}
+	if (i->status == INCIDENT_ACTING && step->to == INCIDENT_POST_CHECK)
+		i->acted_realtime_ns = step->realtime_ns;
 	i->status = step->to;
 	i->updated_realtime_ns = step->realtime_ns;
-	if (step->to == INCIDENT_ACTING)
-		i->acted_realtime_ns = step->realtime_ns;
 	if (step->remediation != REMEDIATION_MAX)
 		i->remediation = step->remediation;
 	*ret = a;
@@ -190,7 +190,7 @@ int runaway_incident_step(struct incident_store *s, const char *incident_id,
 		return err;
 	}
 	incident_apply_keep(i, step, &applied);
-	if (step->to == INCIDENT_ACTING)
+	if (i->acted_realtime_ns != applied.acted_realtime_ns)
 		incident_store_count_attempt(s, i);
 	return 0;
 }
@@ -225,6 +225,14 @@ int runaway_incident_note(struct incident_store *s, const char *incident_id, con
 		return -ENOENT;
 	c.old = c.new = runaway_incident_status_name(i->status);
 	return incident_change_event(s, incident_record_of(i), &c);
+}
+
+size_t runaway_incident_notes(const struct incident_store *s, const char *incident_id)
+{
+	struct incident *i;
+
+	HASH_FIND_STR(s->incidents, incident_id, i);
+	return i ? incident_record_of(i)->notes : 0;
 }
 
 /* ---- figures ---- */

@@ -246,6 +246,15 @@ static void check_config(struct check *c)
 		r->config_last_reload_ok ? "succeeded" : "failed: the one before is in force");
 }
 
+static void check_gate(struct check *c)
+{
+	const struct runaway_gate_view *g = &c->v->runtime->gate;
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+
+	runaway_gate_view_say(g, &b);
+	verdict(c, !g->enabled || (g->alive && g->armed), "%s", b.data ? b.data : "out of memory");
+}
+
 static const struct check_row checks[] = {
 	{ "btf", check_btf,
 	  "run a kernel built with CONFIG_DEBUG_INFO_BTF=y (every Debian kernel since 11 is)" },
@@ -273,6 +282,9 @@ static const struct check_row checks[] = {
 	  "free space in the state directory and make it writable to the daemon's user" },
 	{ "chain", check_chain,
 	  "run `runawayctl store verify`: it names the file and line that was changed" },
+	{ "gate", check_gate,
+	  "see `runawayctl gate status` and the log; after a disarming: `runawayctl gate release`; "
+	  "after its end: restart the daemon" },
 	{ "metrics_listener", check_listener, "set web.listen_address to a free address" },
 	{ "textfile", check_textfile,
 	  "make the folder of textfile.path exist and writable to the daemon's user" },

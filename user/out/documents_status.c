@@ -45,7 +45,7 @@ static void write_components(const struct runaway_view *v, struct json_writer *w
 	json_kv_bool(w, "scan", r->scan_ok);
 	json_kv_bool(w, "cgroup", r->cgroup_ok);
 	json_kv_bool(w, "store", r->store_ok);
-	json_kv_bool(w, "gate", r->gate_enabled);
+	json_kv_bool(w, "gate", r->gate.alive);
 	json_object_end(w);
 }
 
@@ -192,9 +192,7 @@ static void write_gate(const struct runaway_view *v, struct json_writer *w)
 {
 	json_key(w, "gate");
 	json_object_begin(w);
-	json_kv_bool(w, "enabled", v->runtime->gate_enabled);
-	json_kv_string(w, "tier", "none");
-	json_kv_string(w, "why", "this build has no gate: nothing here can send a signal");
+	runaway_gate_view_write(&v->runtime->gate, w);
 	json_object_end(w);
 }
 

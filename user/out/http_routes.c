@@ -175,6 +175,10 @@ static void get_ready(struct answer *a)
 	say(a, why);
 	if (gap < RUNAWAY_GAP_MAX)
 		strbuf_addf(&a->reply->body, "to mend: %s\n", runaway_gap_mend(gap));
+	/* Ready is the sensor; what the gate is, a reader shall not have to guess. */
+	strbuf_adds(&a->reply->body, "gate: ");
+	runaway_gate_view_say(&a->view->runtime->gate, &a->reply->body);
+	strbuf_addc(&a->reply->body, '\n');
 }
 
 static void get_page(struct answer *a)

@@ -3,7 +3,7 @@
 
 static const struct metrics_family *const tables[] = {
 	runaway_metrics_sensor,	   runaway_metrics_findings, runaway_metrics_model,
-	runaway_metrics_incidents, runaway_metrics_self,
+	runaway_metrics_incidents, runaway_metrics_gate,     runaway_metrics_self,
 };
 
 static void write_families(struct exposition *e)

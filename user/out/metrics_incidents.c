@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Incidents, and the gate that this build does not have: said, not left out. */
+/* Incidents: how many, in which state, how they ended. */
 #include "out/metrics_writer.h"
 
 static void write_incidents(struct exposition *e)
@@ -42,32 +42,6 @@ static void write_resolved(struct exposition *e)
 	runaway_metrics_each_lane(e, write_lane_resolved);
 }
 
-static void write_gate_enabled(struct exposition *e)
-{
-	runaway_metrics_u64(e, e->view->runtime->gate_enabled, NULL);
-}
-
-/* Nothing in this build can ask for, authorise or send a signal: zero is the truth. */
-static void write_zero(struct exposition *e)
-{
-	runaway_metrics_u64(e, 0, NULL);
-}
-
-static void write_zero_signals(struct exposition *e)
-{
-	runaway_metrics_u64(e, 0, "signal", "SIGTERM", NULL);
-}
-
-static void write_lane_zero(struct exposition *e, const struct lane *l)
-{
-	runaway_metrics_u64(e, 0, "lane", l->lane_id, NULL);
-}
-
-static void write_zero_lanes(struct exposition *e)
-{
-	runaway_metrics_each_lane(e, write_lane_zero);
-}
-
 const struct metrics_family runaway_metrics_incidents[] = {
 	{ "runaway_incidents", METRICS_GAUGE, "Incidents in the store.", write_incidents },
 	{ "runaway_incidents_stuck", METRICS_GAUGE,
@@ -76,21 +50,5 @@ const struct metrics_family runaway_metrics_incidents[] = {
 	{ "runaway_incidents_opened_total", METRICS_COUNTER, "Incidents opened.", write_opened },
 	{ "runaway_incidents_resolved_total", METRICS_COUNTER, "Incidents resolved, by how.",
 	  write_resolved },
-	{ "runaway_gate_enabled", METRICS_GAUGE, "1 when the signal gate is switched on.",
-	  write_gate_enabled },
-	{ "runaway_gate_kernel_enforced", METRICS_GAUGE,
-	  "1 when the kernel itself refuses every signal but the gate's.", write_zero },
-	{ "runaway_remediations_authorized", METRICS_GAUGE,
-	  "Plans that the gate may carry out now.", write_zero },
-	{ "runaway_gate_requests_total", METRICS_COUNTER, "Requests made to the gate.",
-	  write_zero },
-	{ "runaway_gate_signals_total", METRICS_COUNTER, "Signals sent by the gate.",
-	  write_zero_signals },
-	{ "runaway_remediation_attempts_total", METRICS_COUNTER, "Remediations begun.",
-	  write_zero_lanes },
-	{ "runaway_remediation_successes_total", METRICS_COUNTER,
-	  "Remediations whose post-check passed.", write_zero_lanes },
-	{ "runaway_remediation_samples", METRICS_GAUGE,
-	  "Remediations of the last 24 hours; the success ratio is absent below ten.", write_zero },
 	{ 0 },
 };

@@ -10,6 +10,7 @@ static const struct {
 	{ RW_FORK, "fork" },	     { RW_EXEC, "exec" },	  { RW_EXIT, "exit" },
 	{ RW_CHILDREN, "children" }, { RW_REPARENT, "reparent" }, { RW_CGROUP, "cgroup" },
 	{ RW_TASK, "task" },	     { RW_CPU, "cpu" },		  { RW_FREE, "free" },
+	{ RW_SIGNAL, "signal" },
 };
 
 static const struct runaway_sensor_stats *stats(const struct exposition *e)
@@ -32,7 +33,7 @@ static void write_sensor_up(struct exposition *e)
 	runaway_metrics_u64(e, r->scan_ok, "component", "scan", NULL);
 	runaway_metrics_u64(e, r->cgroup_ok, "component", "cgroup", NULL);
 	runaway_metrics_u64(e, r->store_ok, "component", "store", NULL);
-	runaway_metrics_u64(e, r->gate_enabled, "component", "gate", NULL);
+	runaway_metrics_u64(e, r->gate.alive, "component", "gate", NULL);
 }
 
 static void write_build_info(struct exposition *e)

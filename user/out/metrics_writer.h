@@ -77,6 +77,7 @@ extern const struct metrics_family runaway_metrics_sensor[];
 extern const struct metrics_family runaway_metrics_findings[];
 extern const struct metrics_family runaway_metrics_model[];
 extern const struct metrics_family runaway_metrics_incidents[];
+extern const struct metrics_family runaway_metrics_gate[];
 extern const struct metrics_family runaway_metrics_self[];
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
+#include "gate/reason.h"
 #include "incident/incident.h"
 #include "lanes/engine.h"
 #include "model/model.h"
@@ -28,6 +29,25 @@ struct runaway_histogram {
 };
 void runaway_histogram_add(struct runaway_histogram *h, double v);
 
+/* The gate as it last told of itself, or as the daemon knows it while there is none. */
+struct runaway_gate_view {
+	bool enabled;  /* by the configuration */
+	bool alive;    /* its process runs and answers */
+	bool armed;    /* nothing keeps it from acting on a valid approval */
+	bool disarmed; /* somebody pulled the switch */
+	bool enforced; /* the kernel itself refuses every other signal */
+	char tier[4];  /* "T1" to "T5" (docs/gate.md) */
+	char tier_name[64];
+	char why[512]; /* what stands against it, else why it is this tier */
+	uint64_t requests, signals;
+	uint64_t refusals[RUNAWAY_REASON_COUNT];
+	uint64_t authorized; /* approved plans whose window is open now */
+};
+/* Its members, into an object that is open. */
+void runaway_gate_view_write(const struct runaway_gate_view *g, struct json_writer *w);
+/* "disabled: …", "armed, T4 (limited by seccomp): …": one line for people. */
+void runaway_gate_view_say(const struct runaway_gate_view *g, struct strbuf *b);
+
 /* What the daemon itself counts. */
 struct runaway_runtime {
 	const char *version, *commit;
@@ -36,7 +56,7 @@ struct runaway_runtime {
 	uint64_t ticks;
 	bool scan_ok, events_ok; /* both: runaway_monitor_up */
 	bool cgroup_ok, store_ok;
-	bool gate_enabled;	   /* the gate has its own issue: false for now, and said so */
+	struct runaway_gate_view gate;
 	int config_last_reload_ok; /* 1 or 0 */
 	uint64_t config_last_reload_realtime_ns;
 	char *config_path;			  /* NULL: built-in defaults */

@@ -31,7 +31,16 @@ static const struct {
 	{ "duplicate_key", ":4: env: stands twice in one object; once is wanted" },
 	{ "empty", ":1: is empty; {} at least" },
 	{ "ends_early", ":2: ends too early; a JSON object is wanted" },
-	{ "gate_on", ":3: gate.enabled: this build has no gate yet; false" },
+	{ "gate_health", ":3: gate.health_checks[0].address: not usable; \"127.0.0.1:PORT\" or "
+			 "\"[::1]:PORT\": loopback only" },
+	{ "gate_key", ":5: gate.keys[1].public: not usable; 64 lower-case hex digits, as "
+		      "`runawayctl gate keygen` prints them" },
+	{ "gate_owner", ":1: gate.keys[0].owner: is missing; a name of 1 to 64 bytes" },
+	{ "gate_path", ":1: gate.health_checks[0].http_path: not usable; a path that begins with "
+		       "'/', printable ASCII without spaces, or null" },
+	{ "gate_signature",
+	  ":4: gate.require_signature: no key is configured; gate.keys, or false" },
+	{ "gate_switch", ":1: gate.two_person: wrong type; true or false" },
 	{ "glob_empty", ":1: redact[0]: is empty; a glob of 1 to 512 bytes" },
 	{ "hostile_key", ":2: \\x1b[2J\\x0afake: unknown key; known are host_label, env, "
 			 "sample_interval_ms, web, textfile, limits, redact, ci_markers, "
@@ -127,6 +136,9 @@ static void defaults_stand_without_a_file(void **s)
 	assert_int_equal(c.limits.metric_series, 200);
 	assert_int_equal(c.lanes.count, 3);
 	assert_false(c.gate.enabled);
+	assert_true(c.gate.two_person);
+	assert_false(c.gate.require_signature);
+	assert_int_equal(c.gate.budget_per_hour, 4);
 	assert_string_equal(c.store.backend, "jsonl");
 	assert_string_equal(c.env, "production");
 	assert_true(*c.host_label);
@@ -164,6 +176,24 @@ static void every_key_is_taken_over(void **s)
 	assert_string_equal(c.roles.operator_.rule[1].user, "bob");
 	assert_string_equal(c.roles.viewer.rule[0].group, "dev");
 
+	assert_true(c.gate.enabled && c.gate.require_kernel_guard && c.gate.require_clock_sync);
+	assert_false(c.gate.two_person || c.gate.require_signature);
+	assert_int_equal(c.gate.key_count, 1);
+	assert_string_equal(c.gate.key[0].owner, "alice");
+	assert_int_equal(strlen(c.gate.key[0].public_hex), 64);
+	assert_string_equal(c.gate.protected_.item[0], "postgres*");
+	assert_int_equal(c.gate.health_count, 2);
+	assert_string_equal(c.gate.health[0].path, "/health");
+	assert_string_equal(c.gate.health[1].address, "127.0.0.1:5432");
+	assert_null(c.gate.health[1].path);
+	assert_int_equal(c.gate.plan_max_age_s, 60);
+	assert_int_equal(c.gate.window_max_s, 600);
+	assert_int_equal(c.gate.approval_max_age_s, 3600);
+	assert_int_equal(c.gate.grace_s, 5);
+	assert_int_equal(c.gate.budget_per_hour, 1);
+	assert_int_equal(c.gate.settle_s, 0);
+	assert_int_equal(c.gate.clock_tolerance_ms, 100);
+
 	/* Three built in: one off, one replaced, one as it was; and one more. */
 	assert_int_equal(c.lanes.count, 4);
 	l = runaway_lane_set_find(&c.lanes, "ci_runner_load_saturation");
@@ -176,6 +206,25 @@ static void every_key_is_taken_over(void **s)
 	l = runaway_lane_set_find(&c.lanes, "swap");
 	assert_int_equal(l->subject, RUNAWAY_SUBJECT_HOST);
 	assert_int_equal(l->classification, RUNAWAY_CLASS_CAPACITY);
+}
+
+/* Signatures are wanted where somebody could sign, unless it is said otherwise. */
+static void keys_ask_for_signatures(void **s)
+{
+	(void)s;
+	static const char keys[] =
+		"\"keys\":[{\"owner\":\"a\",\"public\":\"00112233445566778899aabbccddeeff"
+		"00112233445566778899aabbccddeeff\"}]";
+	_cleanup_(config_free) struct config with = { 0 }, without = { 0 };
+	_cleanup_free_ char *error = NULL, *text = NULL;
+
+	assert_true(asprintf(&text, "{\"gate\":{%s}}", keys) > 0);
+	assert_int_equal(parse(text, &with, &error), 0);
+	assert_true(with.gate.require_signature);
+	free(text);
+	assert_true(asprintf(&text, "{\"gate\":{\"require_signature\":false,%s}}", keys) > 0);
+	assert_int_equal(parse(text, &without, &error), 0);
+	assert_false(without.gate.require_signature);
 }
 
 static void what_is_written_reads_back(void **s)
@@ -409,6 +458,7 @@ int main(void)
 		cmocka_unit_test(every_fault_is_named),
 		cmocka_unit_test(defaults_stand_without_a_file),
 		cmocka_unit_test(every_key_is_taken_over),
+		cmocka_unit_test(keys_ask_for_signatures),
 		cmocka_unit_test(what_is_written_reads_back),
 		cmocka_unit_test(null_and_empty_switch_off),
 		cmocka_unit_test(ranges_hold_at_both_ends),

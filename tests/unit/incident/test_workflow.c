@@ -149,7 +149,11 @@ static void test_the_whole_path_survives_reopening(void **state _unused_)
 
 	tick(&h, NSEC_PER_SEC);
 	add(&h, id, INCIDENT_ACTING, INCIDENT_ACTIONS, "{\"result\":null}", false);
-	assert_int_equal(runaway_store_attempts_total(h.s, i->lane_id), 1);
+	/* Asking is no attempt yet: the gate may refuse. */
+	assert_int_equal(runaway_store_attempts_total(h.s, i->lane_id), 0);
+	go(&h, id, INCIDENT_APPROVED);
+	assert_int_equal(i->acted_realtime_ns, 0);
+	go(&h, id, INCIDENT_ACTING);
 	step = step_to(&h, INCIDENT_POST_CHECK);
 	step.document = "{\"result\":\"sent\"}";
 	step.array = INCIDENT_ACTIONS;
@@ -297,6 +301,7 @@ static void test_drills_are_not_counted(void **state _unused_)
 		go(&h, i->incident_id, INCIDENT_DRY_RUN_READY);
 		go(&h, i->incident_id, INCIDENT_APPROVED);
 		go(&h, i->incident_id, INCIDENT_ACTING);
+		go(&h, i->incident_id, INCIDENT_POST_CHECK);
 		step = step_to(&h, INCIDENT_RESOLVED);
 		step.remediation = REMEDIATION_SUCCEEDED;
 		assert_int_equal(runaway_incident_resolve(h.s, i->incident_id, "remediated", &step),

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Asking the gate to act. The incident says so durably before the gate is asked, and
+ * the gate's own audit says INTENT before it signals: whatever is killed in between,
+ * what happened is told as it is known, and unknown is said as unknown.
+ */
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+
+/* Members of a tree that the action's document names; a state line has its bound. */
+#define TREE_MAX 512
+
+/* ---- what both ask ---- */
+
+static char *newest(const struct incident *i, enum incident_array array, const char *key)
+{
+	const struct incident_documents *d = &i->doc[array];
+
+	return d->count ? plan_embedded(d->item[d->count - 1], key) : NULL;
+}
+
+/* The approval of this plan; "" when there is none: the gate says what that means. */
+static char *approval_text(const struct incident *i)
+{
+	char *text = i->status == INCIDENT_APPROVED || i->status == INCIDENT_ACTING
+			     ? newest(i, INCIDENT_APPROVALS, "approval")
+			     : NULL;
+
+	return text ? text : strdup("");
+}
+
+static int make_question(struct pending_call *c, const struct incident *i, struct strbuf *b)
+{
+	struct runaway_plan *plan = calloc(1, sizeof(*plan));
+	_cleanup_free_ struct runaway_plan *owned = plan;
+	_cleanup_free_ char *plan_text = newest(i, INCIDENT_PLANS, "plan");
+	_cleanup_free_ char *approval = approval_text(i);
+	struct json_writer w;
+
+	if (!plan || !plan_text || !approval)
+		return -ENOMEM;
+	/* A plan that cannot be read matches no rule; the gate says why it cannot. */
+	if (runaway_plan_read(plan_text, strlen(plan_text), plan) < 0)
+		plan = NULL;
+	json_init(&w, b, false);
+	json_object_begin(&w);
+	json_kv_string(&w, "plan", plan_text);
+	json_kv_string(&w, "approval", approval);
+	json_kv_bool(&w, "rule_matches", plan && plan_rule_matches(c->d, i, plan));
+	json_object_end(&w);
+	return b->error;
+}
+
+static void copy_json(struct json_writer *w, const char *key, const cJSON *item)
+{
+	_cleanup_free_ char *text = item ? cJSON_PrintUnformatted(item) : NULL;
+
+	json_key(w, key);
+	if (text)
+		json_raw(w, text, strlen(text));
+	else
+		json_null(w);
+}
+
+static const cJSON *member(const cJSON *o, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(o, key);
+}
+
+/* ---- explain ---- */
+
+static void on_explained(void *ctx, int err, const cJSON *answer)
+{
+	struct pending_call *c = ctx;
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	struct json_writer w;
+
+	if (err < 0) {
+		call_fail(c, "failed", "the gate did not answer: %s", runaway_strerror(err));
+		return;
+	}
+	if (!runaway_json_true(answer, "ok", false)) {
+		call_fail(c, "gate_refused", "%s: %s", runaway_json_str(answer, "error", "?"),
+			  runaway_json_str(answer, "message", "the gate refused"));
+		return;
+	}
+	json_init(&w, &b, false);
+	json_object_begin(&w);
+	json_kv_bool(&w, "allowed", runaway_json_true(answer, "allowed", false));
+	copy_json(&w, "conditions", member(answer, "conditions"));
+	copy_json(&w, "targets", member(answer, "targets"));
+	json_object_end(&w);
+	call_result(c, &b);
+}
+
+static bool ready_to_ask(struct pending_call *c, const struct incident **ret)
+{
+	const struct incident *i = call_incident(c);
+
+	if (!i || !call_plan(c, i))
+		return false;
+	if (i->status >= INCIDENT_RESOLVED) {
+		call_step_failed(c, -EPROTO);
+		return false;
+	}
+	if (!gate_works(c->d)) {
+		call_fail(c, "gate_refused", "gate_disabled: %s",
+			  c->d->config.gate.enabled ? "the gate is not running: see gate status"
+						    : "the configuration does not enable the gate");
+		return false;
+	}
+	*ret = i;
+	return true;
+}
+
+void call_explain(struct pending_call *c)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	const struct incident *i;
+	int err;
+
+	if (!ready_to_ask(c, &i))
+		return;
+	err = make_question(c, i, &b);
+	if (err == 0)
+		err = gate_link_ask(c->d->gate.link, "check", b.data, on_explained, c);
+	if (err < 0)
+		call_fail(c, "failed", "the gate cannot be asked: %s", runaway_strerror(err));
+}
+
+/* ---- the action's document ---- */
+
+/* Members of the tree as it is now: what the post-check looks for afterwards. */
+static void write_tree(const struct daemon *d, const struct tree_ids *tree, struct json_writer *w)
+{
+	json_key(w, "tree");
+	json_array_begin(w);
+	for (size_t n = 0; n < MIN(tree->count, (size_t)TREE_MAX); n++) {
+		const struct runaway_proc *p = runaway_model_find(d->model, tree->id[n]);
+
+		json_object_begin(w);
+		json_kv_uint(w, "pid", tree->id[n].pid);
+		json_kv_u64_string(w, "start_ns", tree->id[n].start_ns);
+		json_kv_string(w, "comm", p ? p->comm : NULL);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
+static void begin_action(struct pending_call *c, const struct incident *i,
+			 const struct health_result *health, size_t count, struct strbuf *b)
+{
+	_cleanup_(post_check_free_tree) struct tree_ids tree = { 0 };
+	struct json_writer w;
+
+	if (signals_members(c->d, i, &tree) < 0)
+		b->error = -ENOMEM;
+	json_init(&w, b, false);
+	json_object_begin(&w);
+	json_kv_string(&w, "plan_sha256", c->plan_sha256);
+	json_kv_time(&w, "asked_at", runaway_real_ns());
+	json_kv_string(&w, "asked_by", c->actor);
+	write_tree(c->d, &tree, &w);
+	json_key(&w, "before");
+	json_object_begin(&w);
+	post_check_measure(c->d, &tree, &w);
+	health_write(&w, health, count);
+	json_object_end(&w);
+	json_object_end(&w);
+}
+
+/* The same document with what came of it. */
+static void end_action(const char *begun, const char *outcome, const char *why, const cJSON *answer,
+		       struct strbuf *b)
+{
+	struct json_writer w;
+
+	strbuf_add(b, begun, strlen(begun) - 1);
+	strbuf_adds(b, ",\"outcome\":");
+	json_init(&w, b, false);
+	json_string(&w, outcome);
+	strbuf_adds(b, ",\"why\":");
+	json_init(&w, b, false);
+	json_string(&w, why);
+	strbuf_adds(b, ",\"gate\":");
+	json_init(&w, b, false);
+	if (answer) {
+		json_object_begin(&w);
+		copy_json(&w, "targets", member(answer, "targets"));
+		copy_json(&w, "audit_head", member(answer, "audit_head"));
+		json_object_end(&w);
+	} else {
+		json_null(&w);
+	}
+	strbuf_addc(b, '}');
+}
+
+/* ---- apply ---- */
+
+static const char *outcome_of(const cJSON *answer)
+{
+	bool signalled = false, unknown = false;
+	const cJSON *t;
+
+	cJSON_ArrayForEach (t, member(answer, "targets")) {
+		const char *o = runaway_json_str(t, "outcome", "");
+
+		signalled |= strcmp(o, "signalled") == 0;
+		unknown |= strcmp(o, "unknown") == 0;
+	}
+	return unknown ? "unknown" : signalled ? "signalled" : "refused";
+}
+
+/* The condition that failed, else what became of the first target. */
+static const char *refusal_of(const cJSON *answer, const char **ret_message)
+{
+	const cJSON *t = cJSON_GetArrayItem(member(answer, "targets"), 0);
+	const char *reason = runaway_json_str(answer, "reason", "");
+
+	if (!runaway_json_true(answer, "ok", false)) {
+		*ret_message = runaway_json_str(answer, "message", "the gate refused");
+		return runaway_json_str(answer, "error", "?");
+	}
+	if (*reason) {
+		*ret_message = runaway_json_str(answer, "message", "the gate refused");
+		return reason;
+	}
+	*ret_message = runaway_json_str(t, "message", "the gate refused");
+	return runaway_json_str(t, "reason", "?");
+}
+
+static void reply_applied(struct pending_call *c, const cJSON *answer, const char *outcome)
+{
+	const struct incident *i = runaway_store_find(c->d->store, c->incident_id);
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	struct json_writer w;
+
+	json_init(&w, &b, false);
+	json_object_begin(&w);
+	json_kv_string(&w, "incident_id", c->incident_id);
+	json_kv_string(&w, "status", i ? runaway_incident_status_name(i->status) : NULL);
+	json_kv_string(&w, "plan_sha256", c->plan_sha256);
+	json_kv_string(&w, "outcome", outcome);
+	copy_json(&w, "targets", member(answer, "targets"));
+	copy_json(&w, "audit_head", member(answer, "audit_head"));
+	json_kv_uint(&w, "post_check_in_s", c->d->config.gate.grace_s);
+	json_object_end(&w);
+	call_result(c, &b);
+}
+
+static void note_refusal(struct pending_call *c, const char *reason, const char *message)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	struct incident_step what = call_step(c, INCIDENT_OPEN, message);
+	struct json_writer w;
+
+	json_init(&w, &b, false);
+	json_object_begin(&w);
+	json_kv_string(&w, "plan_sha256", c->plan_sha256);
+	json_kv_string(&w, "refused", reason);
+	json_object_end(&w);
+	what.data = b.error ? NULL : b.data;
+	(void)runaway_incident_note(c->d->store, c->incident_id, "refused", &what);
+}
+
+void apply_conclude(struct daemon *d, const char *incident_id, const char *outcome, const char *why,
+		    const cJSON *answer)
+{
+	const struct incident *i = runaway_store_find(d->store, incident_id);
+	const bool refused = strcmp(outcome, "refused") == 0;
+	_cleanup_strbuf_ struct strbuf doc = STRBUF_INIT;
+	struct incident_step step = {
+		.to = refused ? INCIDENT_APPROVED : INCIDENT_POST_CHECK,
+		.realtime_ns = runaway_real_ns(),
+		.reason = why,
+		.array = INCIDENT_ACTIONS,
+		.replace = true,
+		.remediation = refused ? REMEDIATION_MAX : REMEDIATION_PENDING,
+	};
+	const struct incident_documents *actions;
+
+	if (!i || i->status != INCIDENT_ACTING)
+		return;
+	actions = &i->doc[INCIDENT_ACTIONS];
+	if (actions->count)
+		end_action(actions->item[actions->count - 1], outcome, why, answer, &doc);
+	step.document = doc.error ? NULL : doc.data;
+	if (runaway_incident_step(d->store, incident_id, &step) < 0) {
+		log_error("incident %s: the outcome \"%s\" of the gate could not be recorded",
+			  incident_id, outcome);
+		return;
+	}
+	if (!refused)
+		post_check_schedule(d, incident_id,
+				    runaway_boot_ns() + d->config.gate.grace_s * NSEC_PER_SEC);
+}
+
+/* The socket closed before the answer: the gate's audit says how far it got. */
+static void on_lost(struct pending_call *c, int err)
+{
+	const char *outcome, *why;
+
+	if (c->d->stop) {
+		/* The gate may still be at it. The next start reads how it ended. */
+		call_fail(c, "failed", "unknown: the daemon is stopping");
+		return;
+	}
+	outcome = err == -EPIPE ? gate_audit_outcome(c->d, c->plan_sha256, true, &why) : "unknown";
+	if (err != -EPIPE)
+		why = "the gate did not answer in time: it is not known whether it signalled, and "
+		      "nothing is sent again";
+	apply_conclude(c->d, c->incident_id, outcome, why, NULL);
+	call_fail(c, "failed", "%s: %s", outcome, why);
+}
+
+static void on_applied(void *ctx, int err, const cJSON *answer)
+{
+	struct pending_call *c = ctx;
+	const char *outcome, *reason, *message;
+
+	gate_ask_status(c->d);
+	if (err < 0) {
+		on_lost(c, err);
+		return;
+	}
+	outcome = runaway_json_true(answer, "ok", false) ? outcome_of(answer) : "refused";
+	if (strcmp(outcome, "refused") != 0) {
+		apply_conclude(
+			c->d, c->incident_id, outcome,
+			strcmp(outcome, "signalled") == 0
+				? "the gate sent SIGTERM"
+				: "the gate does not know whether its signal was sent: it is "
+				  "not sent again",
+			answer);
+		reply_applied(c, answer, outcome);
+		return;
+	}
+	reason = refusal_of(answer, &message);
+	note_refusal(c, reason, message);
+	apply_conclude(c->d, c->incident_id, "refused", message, answer);
+	call_fail(c, "gate_refused", "%s: %s", reason, message);
+}
+
+/* The intent, durable; then the question. */
+static void act(struct pending_call *c, const struct health_result *health, size_t count)
+{
+	const struct incident *i = call_incident(c);
+	_cleanup_strbuf_ struct strbuf question = STRBUF_INIT, doc = STRBUF_INIT;
+	struct incident_step step = call_step(c, INCIDENT_ACTING, "the gate is asked to act");
+	int err;
+
+	if (!i)
+		return;
+	if (!gate_works(c->d)) {
+		call_fail(c, "gate_refused", "gate_disabled: %s", c->d->runtime.gate.why);
+		return;
+	}
+	err = make_question(c, i, &question);
+	if (err == 0 && i->status == INCIDENT_APPROVED) {
+		begin_action(c, i, health, count, &doc);
+		step.document = doc.data;
+		step.array = INCIDENT_ACTIONS;
+		err = doc.error ? doc.error
+				: runaway_incident_step(c->d->store, c->incident_id, &step);
+		if (err == 0 && !runaway_store_durable(c->d->store)) {
+			apply_conclude(c->d, c->incident_id, "refused",
+				       "the incident store cannot be written", NULL);
+			call_fail(c, "gate_refused",
+				  "store_failed: the incident store cannot be written, so nothing "
+				  "is signalled");
+			return;
+		}
+	}
+	if (err == 0)
+		err = gate_link_ask(c->d->gate.link, "apply", question.data, on_applied, c);
+	if (err < 0) {
+		apply_conclude(c->d, c->incident_id, "refused", "the gate could not be asked",
+			       NULL);
+		call_fail(c, "failed", "the gate cannot be asked: %s", runaway_strerror(err));
+	}
+}
+
+static void on_health(void *ctx, const struct health_result *results, size_t count)
+{
+	act(ctx, results, count);
+}
+
+void call_apply(struct pending_call *c)
+{
+	const struct incident *i;
+	int err;
+
+	if (!ready_to_ask(c, &i))
+		return;
+	if (i->status == INCIDENT_ACTING) {
+		call_fail(c, "usage", "incident %s is acting already", c->incident_id);
+		return;
+	}
+	/* How the services do before: the comparison needs it. */
+	err = health_ask(c->d->health, &c->d->config.gate, on_health, c);
+	if (err < 0)
+		call_fail(c, "failed", "%s", runaway_strerror(err));
+}

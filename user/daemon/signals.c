@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Signal audit: who belongs to an open incident's tree, and who sent one of them a
+ * signal that ends it. Whoever it was: the gate's own signal is noted like any other.
+ */
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+
+/* Trees larger than this are watched in part; a crowd of ten thousand has one cause. */
+#define WATCHED_MAX 4096
+/* Notes of one incident: who signals in a loop shall not fill the disk. */
+#define NOTES_MAX 200
+
+/* ---- whom to watch ---- */
+
+static void add(struct daemon *d, struct runaway_id id, const char *incident_id)
+{
+	struct daemon_gate *g = &d->gate;
+
+	if (g->watched_count == WATCHED_MAX)
+		return;
+	if (g->watched_count == g->watched_cap) {
+		size_t cap = g->watched_cap ? g->watched_cap * 2 : 64;
+		struct watched *grown = realloc(g->watched, cap * sizeof(*grown));
+
+		if (!grown)
+			return;
+		g->watched = grown;
+		g->watched_cap = cap;
+	}
+	g->watched[g->watched_count] = (struct watched){ .id = id };
+	snprintf(g->watched[g->watched_count].incident_id, sizeof(g->watched[0].incident_id), "%s",
+		 incident_id);
+	g->watched_count++;
+}
+
+/* No recursion: a tree can be as deep as there are processes. */
+static void add_tree(struct daemon *d, const struct runaway_proc *root, const char *incident_id)
+{
+	const struct runaway_proc *p = root;
+
+	for (size_t n = 0; n < WATCHED_MAX; n++) {
+		if (p->state == RUNAWAY_ALIVE)
+			add(d, p->id, incident_id);
+		if (p->child_head) {
+			p = p->child_head;
+			continue;
+		}
+		while (p != root && !p->child_next)
+			p = p->parent_proc;
+		if (p == root)
+			return;
+		p = p->child_next;
+	}
+}
+
+static void add_finding(struct daemon *d, const struct runaway_finding *f)
+{
+	const struct runaway_proc *root = runaway_model_find(d->model, f->subject.id);
+	const struct runaway_group *groups;
+	size_t count = 0;
+
+	if (!root || !*f->incident_id)
+		return;
+	groups = runaway_model_groups(d->model, &count);
+	for (size_t n = 0; n < count; n++) {
+		if (groups[n].root != root || f->subject.kind != RUNAWAY_SUBJECT_ORPHAN_TREE)
+			continue;
+		for (size_t k = 0; k < groups[n].orphan_count; k++)
+			add_tree(d, groups[n].orphan[k], f->incident_id);
+		return;
+	}
+	add_tree(d, root, f->incident_id);
+}
+
+static void tell_kernel(struct daemon *d)
+{
+	struct daemon_gate *g = &d->gate;
+	_cleanup_free_ uint32_t *pids = NULL;
+
+	if (!g->watched_count && !g->watching)
+		return;
+	pids = calloc(g->watched_count + 1, sizeof(*pids));
+	if (!pids)
+		return;
+	for (size_t n = 0; n < g->watched_count; n++)
+		pids[n] = g->watched[n].id.pid;
+	runaway_sensor_watch(d->sensor, pids, g->watched_count);
+	g->watching = g->watched_count > 0;
+}
+
+void signals_update(struct daemon *d)
+{
+	d->gate.watched_count = 0;
+	for (const struct drill *drill = d->gate.drills; drill; drill = drill->next)
+		add_finding(d, &drill->finding);
+	for (const struct runaway_finding *f = runaway_engine_findings(d->engine); f;
+	     f = f->hh.next)
+		if (f->subject.kind == RUNAWAY_SUBJECT_ORPHAN_TREE ||
+		    f->subject.kind == RUNAWAY_SUBJECT_PROCESS)
+			add_finding(d, f);
+	tell_kernel(d);
+}
+
+int signals_members(const struct daemon *d, const struct incident *i, struct tree_ids *ret)
+{
+	const struct daemon_gate *g = &d->gate;
+	const struct runaway_proc *root = runaway_model_find(d->model, i->root);
+
+	ret->id = calloc(g->watched_count + 1, sizeof(*ret->id));
+	if (!ret->id)
+		return -ENOMEM;
+	for (size_t n = 0; n < g->watched_count; n++)
+		if (strcmp(g->watched[n].incident_id, i->incident_id) == 0)
+			ret->id[ret->count++] = g->watched[n].id;
+	ret->cgroup_id = root ? root->cgroup_id : 0;
+	return 0;
+}
+
+/* ---- what was seen ---- */
+
+/* The incident of a process: its own entry, else that of who forked it since the last tick. */
+static const char *incident_of(const struct daemon *d, struct runaway_id id)
+{
+	const struct runaway_proc *p = runaway_model_find(d->model, id);
+
+	for (int depth = 0; depth < 16; depth++) {
+		for (size_t n = 0; n < d->gate.watched_count; n++)
+			if (runaway_id_eq(d->gate.watched[n].id, id))
+				return d->gate.watched[n].incident_id;
+		p = p ? p->parent_proc : NULL;
+		if (!p)
+			return NULL;
+		id = p->id;
+	}
+	return NULL;
+}
+
+static const char *name_of(int sig)
+{
+	const char *name = sigabbrev_np(sig);
+
+	return name ? name : "RT";
+}
+
+static void write_process(struct json_writer *w, const char *key, const struct rw_id *id,
+			  const char comm[RW_COMM_LEN])
+{
+	json_key(w, key);
+	json_object_begin(w);
+	json_kv_uint(w, "pid", id->pid);
+	json_kv_u64_string(w, "start_ns", id->start_ns);
+	json_key(w, "comm");
+	json_string_n(w, comm, strnlen(comm, RW_COMM_LEN));
+}
+
+static void write_signal(const struct rw_signal *r, const struct runaway_model *m, struct strbuf *b)
+{
+	const bool kernel = r->flags & RW_SF_KERNEL;
+	struct json_writer w;
+
+	json_init(&w, b, false);
+	json_object_begin(&w);
+	json_kv_int(&w, "signal", r->sig);
+	json_key(&w, "name");
+	json_stringf(&w, "SIG%s", name_of(r->sig));
+	json_kv_time(&w, "sent_at", runaway_model_realtime(m, r->hdr.time_ns));
+	json_kv_bool(&w, "handled", r->flags & RW_SF_HANDLED);
+	json_kv_int(&w, "si_code", r->code);
+	write_process(&w, "target", &r->id, r->comm);
+	json_object_end(&w);
+	json_kv_string(&w, "sent_by", kernel ? "kernel" : "process");
+	/* What only happened to run on that CPU is nobody's sender. */
+	if (kernel) {
+		json_kv_null(&w, "sender");
+	} else {
+		write_process(&w, "sender", &r->sender, r->sender_comm);
+		json_kv_uint(&w, "uid", r->sender_uid);
+		json_object_end(&w);
+	}
+	json_object_end(&w);
+}
+
+void signals_seen(void *ctx, const struct rw_signal *r)
+{
+	struct daemon *d = ctx;
+	const struct runaway_id id = { .pid = r->id.pid, .start_ns = r->id.start_ns };
+	const char *incident_id = d->store ? incident_of(d, id) : NULL;
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	_cleanup_free_ char *reason = NULL;
+	struct incident_step what = { .remediation = REMEDIATION_MAX };
+
+	if (!incident_id)
+		return;
+	if (runaway_incident_notes(d->store, incident_id) >= NOTES_MAX) {
+		d->gate.signals_dropped++;
+		return;
+	}
+	write_signal(r, d->model, &b);
+	if (r->flags & RW_SF_KERNEL)
+		(void)!asprintf(&reason, "the kernel sent SIG%s to %.16s (pid %u)", name_of(r->sig),
+				r->comm, r->id.pid);
+	else
+		(void)!asprintf(&reason, "%.16s (pid %u, uid %u) sent SIG%s to %.16s (pid %u)",
+				r->sender_comm, r->sender.pid, r->sender_uid, name_of(r->sig),
+				r->comm, r->id.pid);
+	if (b.error || !reason)
+		return;
+	what.realtime_ns = runaway_model_realtime(d->model, r->hdr.time_ns);
+	what.data = b.data;
+	what.reason = reason;
+	if (runaway_incident_note(d->store, incident_id, "signal", &what) < 0)
+		d->gate.signals_dropped++;
+}
