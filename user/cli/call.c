@@ -110,16 +110,15 @@ static int read_answer(struct cli *c, const cJSON *answer, const cJSON **ret_res
 	return CLI_OK;
 }
 
-int runaway_cli_ask(struct cli *c, cJSON **ret_answer, const cJSON **ret_result)
+int runaway_cli_ask_line(struct cli *c, const struct strbuf *line, cJSON **ret_answer,
+			 const cJSON **ret_result)
 {
-	_cleanup_strbuf_ struct strbuf line = STRBUF_INIT, text = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	_cleanup_cjson_ cJSON *answer = NULL;
 	struct cli_error error;
-	int r = runaway_cli_request(c, &line);
+	int r;
 
-	if (r != CLI_OK)
-		return r;
-	r = runaway_cli_exchange(c->socket, line.data, line.len,
+	r = runaway_cli_exchange(c->socket, line->data, line->len,
 				 isatty(fileno(c->err)) ? c->err : NULL, &text, &error);
 	if (r < 0)
 		return runaway_cli_fail(c, error.code, "%s", error.text);
@@ -129,6 +128,14 @@ int runaway_cli_ask(struct cli *c, cJSON **ret_answer, const cJSON **ret_result)
 	if (r == CLI_OK)
 		*ret_answer = TAKE_PTR(answer);
 	return r;
+}
+
+int runaway_cli_ask(struct cli *c, cJSON **ret_answer, const cJSON **ret_result)
+{
+	_cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+	int r = runaway_cli_request(c, &line);
+
+	return r == CLI_OK ? runaway_cli_ask_line(c, &line, ret_answer, ret_result) : r;
 }
 
 int runaway_cli_show(struct cli *c, const cJSON *result)

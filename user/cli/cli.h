@@ -16,7 +16,7 @@
 #include "base/json.h"
 
 #define RUNAWAY_CLI_SOCKET "/run/runawayd/control.sock"
-#define CLI_OPTIONS_MAX	   4
+#define CLI_OPTIONS_MAX	   8
 #define CLI_ARGS_MAX	   4
 #define CLI_ANSWER_MAX	   ((size_t)64 * 1024 * 1024)
 #define CLI_REQUEST_MAX	   ((size_t)1024 * 1024)
@@ -103,7 +103,7 @@ const struct cli_verb *runaway_cli_find_verb(const struct cli_noun *n, const cha
 
 extern const struct cli_noun runaway_cli_status, runaway_cli_doctor, runaway_cli_proc,
 	runaway_cli_cgroup, runaway_cli_lane, runaway_cli_finding, runaway_cli_incident,
-	runaway_cli_config, runaway_cli_store;
+	runaway_cli_config, runaway_cli_store, runaway_cli_gate, runaway_cli_drill;
 
 /* ---- options.c ---- */
 extern const struct cli_option runaway_cli_global_options[];
@@ -125,6 +125,12 @@ int runaway_cli_status_of(const char *code);
 int runaway_cli_request(struct cli *c, struct strbuf *ret);
 /* One request; *ret_answer owns *ret_result. CLI_OK, or a status after a message. */
 int runaway_cli_ask(struct cli *c, cJSON **ret_answer, const cJSON **ret_result);
+/* The same for a line that is made already. */
+int runaway_cli_ask_line(struct cli *c, const struct strbuf *line, cJSON **ret_answer,
+			 const cJSON **ret_result);
+/* The same for a method and its parameters, a JSON object (ask.c). */
+int runaway_cli_ask_method(struct cli *c, const char *method, const char *params,
+			   cJSON **ret_answer, const cJSON **ret_result);
 /* Asks and shows: what most verbs are. */
 int runaway_cli_call(struct cli *c);
 /* Shows a result in the form that was asked for. */
@@ -135,6 +141,10 @@ int runaway_cli_read_file(struct cli *c, const char *path, struct strbuf *ret);
 int runaway_cli_file_params(struct cli *c, struct json_writer *w);
 /* A process id. CLI_OK or a status after a message. */
 int runaway_cli_pid_params(struct cli *c, struct json_writer *w);
+
+/* ---- gate_state.c ---- */
+/* "disabled", "armed", "disarmed", "not running", "not armed": of a document's "gate". */
+const char *runaway_cli_gate_state(const cJSON *gate);
 
 /* ---- client.c ---- */
 struct cli_error {

@@ -5,11 +5,9 @@
 
 /* In the order of a look at a host: is it up, what burns, what does it mean, what was done. */
 const struct cli_noun *const runaway_cli_nouns[] = {
-	&runaway_cli_status,   &runaway_cli_doctor,
-	&runaway_cli_proc,     &runaway_cli_cgroup,
-	&runaway_cli_lane,     &runaway_cli_finding,
-	&runaway_cli_incident, &runaway_cli_config,
-	&runaway_cli_store,    NULL,
+	&runaway_cli_status, &runaway_cli_doctor,  &runaway_cli_proc,	  &runaway_cli_cgroup,
+	&runaway_cli_lane,   &runaway_cli_finding, &runaway_cli_incident, &runaway_cli_gate,
+	&runaway_cli_drill,  &runaway_cli_config,  &runaway_cli_store,	  NULL,
 };
 
 const struct cli_noun *runaway_cli_find_noun(const char *name)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The list of incidents. */
 #include "cli/format.h"
 #include "cli/incident.h"
 #include "cli/table.h"
 
-static const struct cli_option list_options[] = {
+const struct cli_option runaway_cli_incident_list_options[] = {
 	{ "--status", NULL, CLI_STRING, "STATUS", 1, 32, "open, triaged, resolved, closed …" },
 	{ "--lane", NULL, CLI_STRING, "LANE_ID", 1, 64, "only those of one lane" },
 	{ "--limit", NULL, CLI_UINT, "N", 1, 100000, "at most N, the newest" },
 	{ 0 },
 };
 
-static int list_params(struct cli *c, struct json_writer *w)
+int runaway_cli_incident_list_params(struct cli *c, struct json_writer *w)
 {
 	struct cli_value status = runaway_cli_option(c, "--status");
 	struct cli_value lane = runaway_cli_option(c, "--lane");
@@ -22,12 +23,6 @@ static int list_params(struct cli *c, struct json_writer *w)
 		json_kv_string(w, "lane", lane.string);
 	if (limit.set)
 		json_kv_uint(w, "limit", limit.number);
-	return CLI_OK;
-}
-
-static int id_params(struct cli *c, struct json_writer *w)
-{
-	json_kv_string(w, "id", c->arg[0]);
 	return CLI_OK;
 }
 
@@ -47,7 +42,7 @@ static void add_incident(struct table *t, const struct cli *c, const cJSON *i)
 	runaway_table_add(t, runaway_cli_string(i, "title"));
 }
 
-static int print_list(struct cli *c, const cJSON *list)
+int runaway_cli_print_incidents(struct cli *c, const cJSON *list)
 {
 	static const struct table_column columns[] = {
 		{ "INCIDENT", false, false }, { "SEV", false, false },	{ "STATUS", false, false },
@@ -66,30 +61,3 @@ static int print_list(struct cli *c, const cJSON *list)
 	runaway_table_print(&t, c->out, c->width, c->color, c->utf8);
 	return CLI_OK;
 }
-
-#define ONE_ID .args = "ID", .args_min = 1, .args_max = 1, .params = id_params
-
-static const struct cli_verb verbs[] = {
-	{ .name = "list",
-	  .summary = "incidents, newest first",
-	  .method = "incident.list",
-	  .option = list_options,
-	  .params = list_params,
-	  .print = print_list },
-	{ .name = "show",
-	  .summary = "the story: who, since when, at what cost, what next",
-	  .method = "incident.show",
-	  ONE_ID,
-	  .print = runaway_cli_print_incident },
-	{ .name = "readback",
-	  .summary = "the whole record of one incident (JSON)",
-	  .method = "incident.readback",
-	  ONE_ID },
-	{ .name = "packet",
-	  .summary = "the triage summary (JSON)",
-	  .method = "incident.packet",
-	  ONE_ID },
-	{ 0 },
-};
-
-const struct cli_noun runaway_cli_incident = { "incident", "records of findings", verbs };

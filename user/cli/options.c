@@ -156,7 +156,7 @@ static void join_names(const struct cli_noun *n, char *buf, size_t size)
 
 static int no_verb(struct cli *c, const char *name)
 {
-	char names[256];
+	char names[512];
 
 	join_names(c->noun, names, sizeof(names));
 	if (!name)
@@ -167,7 +167,7 @@ static int no_verb(struct cli *c, const char *name)
 
 static int no_noun(struct cli *c, const char *name)
 {
-	char names[256];
+	char names[512];
 	size_t at = 0;
 
 	for (const struct cli_noun *const *n = runaway_cli_nouns; *n && at < sizeof(names); n++)

@@ -172,7 +172,14 @@ static void print_rest(struct cli *c, const cJSON *s)
 	const char *config = runaway_cli_string(s, "config.path");
 
 	runaway_cli_label(c, "gate");
-	runaway_cli_text(c, runaway_json_true(gate, "enabled", false) ? "enabled" : "disabled");
+	runaway_cli_text(c, runaway_cli_gate_state(gate));
+	if (runaway_json_true(gate, "alive", false)) {
+		fputs(", ", c->out);
+		runaway_cli_text(c, runaway_cli_string(gate, "tier"));
+		fputs(" (", c->out);
+		runaway_cli_text(c, runaway_cli_string(gate, "tier_name"));
+		fputc(')', c->out);
+	}
 	if (runaway_cli_string(gate, "why")) {
 		fputs(": ", c->out);
 		runaway_cli_text(c, runaway_cli_string(gate, "why"));

@@ -80,7 +80,9 @@ static int lanes_from(void *ctx, const char *name, const char *text, size_t len,
 	return r < 0 ? r : runaway_lane_set_put(ret, &lane);
 }
 
-static const struct runaway_control_ops ops = { peer_role, reload, check, show, lanes_from };
+static const struct runaway_control_ops ops = {
+	.role = peer_role, .reload = reload, .check = check, .show = show, .lanes_from = lanes_from
+};
 
 static _noreturn_ void serve(void)
 {
@@ -319,8 +321,15 @@ static void test_exit_statuses(void **state)
 		{ "proc|show", "needs PID", 2 },
 		{ "proc|show|1|2", "too many", 2 },
 		{ "proc", "orphans, show, tree, top", 2 },
-		{ "incident|approve|x", "list, show, readback, packet", 2 },
-		{ "gate|status", "unknown noun", 2 },
+		{ "incident|end|x", "list, show, readback, packet", 2 },
+		{ "gates|status", "unknown noun", 2 },
+		{ "incident|approve|x", "approve needs --plan", 2 },
+		{ "incident|apply|x", "apply needs --plan", 2 },
+		{ "incident|apply|x|--plan|abc", "--plan takes 64 to 64 bytes", 2 },
+		{ "incident|dry-run|x", "needs the role operator", 3 },
+		{ "incident|no-action|x", "needs --reason", 2 },
+		{ "gate|keygen", "keygen needs --out", 2 },
+		{ "gate|disarm", "needs the role operator", 3 },
 		{ "incident|list|--status|sleeping", "unknown status", 2 },
 		{ "incident|list|--limit|0", "no number from 1", 2 },
 		{ "status|--once", "unknown option --once", 2 },
