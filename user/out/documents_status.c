@@ -28,8 +28,7 @@ static void write_daemon(const struct runaway_view *v, struct json_writer *w)
 	json_kv_bool(w, "privileges_dropped", r->cap_effective == 0 && r->uid != 0);
 	json_kv_string(w, "listen_address", r->listen_address);
 	json_kv_bool(w, "web_tls", r->web && r->web->cert);
-	json_kv_bool(w, "web_authentication",
-		     r->web && (r->web->client_ca || r->web->n_users));
+	json_kv_bool(w, "web_authentication", r->web && (r->web->client_ca || r->web->n_users));
 	json_kv_string(w, "state_dir", r->state_dir);
 	json_kv_string(w, "runtime_dir", r->runtime_dir);
 	json_kv_string(w, "pin_dir", r->pin_dir);
