@@ -69,7 +69,7 @@ struct runaway_features {
 	const char *scan;	   /* "iter_task", or "iter_task+hot" with the hot pass */
 	const char *reparent_hook; /* "fentry" or "exit_children" */
 	enum runaway_cgroup_source cgroups;
-	uint32_t gaps; /* bit per enum runaway_gap */
+	uint32_t gaps;		       /* bit per enum runaway_gap */
 	int cgroup_ssid;	       /* index in css_set.subsys of that hierarchy; -1: v2 */
 	const char *cgroup_controller; /* its v1 controller in /proc/PID/cgroup; "": v2 */
 	char release[65];
