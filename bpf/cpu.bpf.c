@@ -193,7 +193,7 @@ static __always_inline void write_task(struct task_struct *t, struct rw_proc *e,
 static __always_inline struct rw_proc *insert_leader(struct task_struct *t, struct rw_id *id,
 						     __u64 now)
 {
-	struct rw_proc init = {};
+	struct rw_proc init = {}, *e;
 	__u64 dead = t->signal->sum_sched_runtime;
 
 	init.start_ns = id->start_ns;
@@ -203,10 +203,15 @@ static __always_inline struct rw_proc *insert_leader(struct task_struct *t, stru
 	init.ppid = t->real_parent->tgid;
 	init.parent_start_ns = t->real_parent->group_leader->start_boottime;
 	bpf_probe_read_kernel(init.comm, sizeof(init.comm), t->comm);
-	/* Its fork was missed after we began to look: what it used is ours to count. */
-	if (id->start_ns >= rw_attached_ns)
-		rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), init.cpu_ns);
-	return rw_proc_put(id->pid, &init);
+	e = rw_proc_put(id->pid, &init);
+	/*
+	 * Its fork was missed after we began to look: what the leader used is ours to
+	 * count (threads that ended were counted when they were released). Without
+	 * room for it nothing is: it would be at each walk, and again at its release.
+	 */
+	if (e && id->start_ns >= rw_attached_ns)
+		rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), now);
+	return e;
 }
 
 static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id, __u64 now)
