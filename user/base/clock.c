@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/macros.h"
@@ -18,9 +19,46 @@ static uint64_t read_clock(clockid_t id)
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+int64_t runaway_boot_offset_parse(const char *text)
+{
+	const char *line = strstr(text, "boottime");
+	long long s, ns;
+
+	if (!line || sscanf(line, "boottime %lld %lld", &s, &ns) != 2)
+		return 0;
+	return s * (int64_t)NSEC_PER_SEC + ns;
+}
+
+int64_t runaway_boot_offset_ns(void)
+{
+	static bool known;
+	static int64_t offset_ns;
+	char text[256];
+	size_t n = 0;
+	FILE *f;
+
+	/* A process does not change its time namespace while it runs: that takes an exec. */
+	if (known)
+		return offset_ns;
+	known = true;
+	f = fopen("/proc/self/timens_offsets", "re");
+	if (f) {
+		n = fread(text, 1, sizeof(text) - 1, f);
+		fclose(f);
+	}
+	text[n] = '\0';
+	offset_ns = runaway_boot_offset_parse(text);
+	return offset_ns;
+}
+
 uint64_t runaway_boot_ns(void)
 {
-	return read_clock(CLOCK_BOOTTIME);
+	return read_clock(CLOCK_BOOTTIME) - (uint64_t)runaway_boot_offset_ns();
+}
+
+uint64_t runaway_boot_timer_ns(uint64_t boot_ns)
+{
+	return boot_ns + (uint64_t)runaway_boot_offset_ns();
 }
 
 uint64_t runaway_real_ns(void)

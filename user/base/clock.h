@@ -10,9 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * CLOCK_BOOTTIME of the host, the clock of the kernel's own records: in a time namespace
+ * the plain one differs from it by the namespace's offset.
+ */
 uint64_t runaway_boot_ns(void);
 uint64_t runaway_real_ns(void);
 uint64_t runaway_mono_ns(void);
+
+/* What a time namespace adds to CLOCK_BOOTTIME, and to the start times of /proc; 0 without one. */
+int64_t runaway_boot_offset_ns(void);
+/* The same moment as timers of this process want it. */
+uint64_t runaway_boot_timer_ns(uint64_t boot_ns);
+/* Reads the offset from a text in the form of /proc/PID/timens_offsets; 0 where it says nothing. */
+int64_t runaway_boot_offset_parse(const char *text);
 
 #define RUNAWAY_RFC3339_LEN sizeof("2026-11-22T02:17:15.123Z")
 

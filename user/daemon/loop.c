@@ -65,9 +65,10 @@ static int add(struct daemon *d, int fd, enum source src, uint32_t events)
 
 static void arm_at(int fd, uint64_t boot_ns)
 {
+	uint64_t at_ns = runaway_boot_timer_ns(boot_ns);
 	struct itimerspec t = {
-		.it_value = { .tv_sec = (time_t)(boot_ns / NSEC_PER_SEC),
-			      .tv_nsec = (long)(boot_ns % NSEC_PER_SEC) },
+		.it_value = { .tv_sec = (time_t)(at_ns / NSEC_PER_SEC),
+			      .tv_nsec = (long)(at_ns % NSEC_PER_SEC) },
 	};
 
 	timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "sensor/sensor_priv.h"
@@ -49,23 +50,27 @@ int sensor_proc_stat(struct runaway_sensor *s, uint32_t pid, struct proc_stat *r
 	ret->pgid = pgid;
 	ret->sid = sid;
 	ret->cpu_ns = (utime + stime) * s->clock_tick_ns;
-	ret->start_ns = start * s->clock_tick_ns;
+	ret->start_ns = start * s->clock_tick_ns - (uint64_t)runaway_boot_offset_ns();
 	return 0;
 }
 
-/* Field 22 is the start time cut to clock ticks: one tick of difference is rounding. */
-static bool same_start(struct runaway_sensor *s, const struct proc_stat *st, struct rw_id id)
+/*
+ * Field 22 is the start time cut to clock ticks, after the offset of the reader's time
+ * namespace was added.
+ */
+bool sensor_same_start(const struct runaway_sensor *s, const struct proc_stat *st, struct rw_id id)
 {
-	uint64_t cut = id.start_ns - id.start_ns % s->clock_tick_ns;
+	uint64_t shown = id.start_ns + (uint64_t)runaway_boot_offset_ns();
 
-	return st->start_ns == cut;
+	return st->start_ns + (uint64_t)runaway_boot_offset_ns() ==
+	       shown - shown % s->clock_tick_ns;
 }
 
 bool sensor_proc_is(struct runaway_sensor *s, struct rw_id id)
 {
 	struct proc_stat st;
 
-	return sensor_proc_stat(s, id.pid, &st) == 0 && same_start(s, &st, id);
+	return sensor_proc_stat(s, id.pid, &st) == 0 && sensor_same_start(s, &st, id);
 }
 
 uint32_t sensor_proc_reaper_flags(struct runaway_sensor *s, uint32_t pid, char comm[RW_COMM_LEN])

@@ -75,7 +75,7 @@ static bool settle(struct runaway_sensor *s, struct pending_child *p, uint64_t n
 	/* A leader that exited while its threads run is a zombie, and its process lives. */
 	if (st.state == 'Z' && st.threads <= 1)
 		return true;
-	if (st.start_ns != p->id.start_ns - p->id.start_ns % s->clock_tick_ns)
+	if (!sensor_same_start(s, &st, p->id))
 		return true;
 	if (st.ppid != p->old_parent.pid) {
 		/* 0: the parent is not visible from this pid namespace. */

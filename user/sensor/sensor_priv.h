@@ -162,6 +162,8 @@ void sensor_report_loss(struct runaway_sensor *s);
 /* features.c */
 int sensor_features_ask(struct runaway_features *f, int *ret_ssid_cpu, int *ret_ssid_cpuacct);
 bool sensor_features_try_reparent(char *why, size_t size);
+/* Did it start when `id` did, as far as clock ticks tell? */
+bool sensor_same_start(const struct runaway_sensor *s, const struct proc_stat *st, struct rw_id id);
 bool sensor_features_try_hot(void);
 
 /* signals.c */

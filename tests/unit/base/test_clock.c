@@ -15,6 +15,19 @@ static void clocks_go_forward(_unused_ void **state)
 	assert_true(real > UINT64_C(1577836800) * NSEC_PER_SEC);
 }
 
+static void offsets_of_time_namespaces(_unused_ void **state)
+{
+	assert_int_equal(runaway_boot_offset_parse(""), 0);
+	assert_int_equal(runaway_boot_offset_parse("monotonic           7         0\n"
+						   "boottime            0         0\n"),
+			 0);
+	assert_int_equal(runaway_boot_offset_parse("monotonic           0         0\n"
+						   "boottime     -3600         5\n"),
+			 -3600 * (int64_t)NSEC_PER_SEC + 5);
+	assert_int_equal(runaway_boot_offset_parse("boottime x"), 0);
+	assert_int_equal(runaway_boot_timer_ns(1000), 1000 + runaway_boot_offset_ns());
+}
+
 static void check_time(uint64_t ns, const char *want)
 {
 	char buf[RUNAWAY_RFC3339_LEN];
@@ -169,6 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clocks_go_forward),
+		cmocka_unit_test(offsets_of_time_namespaces),
 		cmocka_unit_test(rfc3339_known_times),
 		cmocka_unit_test(parse_known_times),
 		cmocka_unit_test(parse_refuses),
