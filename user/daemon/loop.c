@@ -308,8 +308,12 @@ static void dispatch(struct daemon *d, enum source src)
 			tick(d);
 		break;
 	case SRC_RECHECK:
-		if (read(d->recheck_fd, &expirations, sizeof(expirations)) > 0)
-			runaway_sensor_recheck(d->sensor);
+		if (read(d->recheck_fd, &expirations, sizeof(expirations)) <= 0)
+			break;
+		/* Drained first: whose end is told is not looked up under a number that
+		 * somebody else may have by now. */
+		runaway_sensor_drain(d->sensor);
+		runaway_sensor_recheck(d->sensor);
 		break;
 	case SRC_SENSOR:
 		runaway_sensor_drain(d->sensor);

@@ -13,6 +13,8 @@
 #define TIER_LOW   4000 /* and below this again not: no flapping in between */
 #define FULL_NS	   (5 * NSEC_PER_SEC)
 #define HOT_NS	   (2 * FULL_NS) /* survives one full walk that happens to miss it */
+/* In a storm everybody is hot for a moment: beyond this a full walk is cheaper than the memory. */
+#define HOT_KEEP_MAX (4 * RW_HOT_MAX)
 
 static void note(struct runaway_sensor *s, uint32_t tid, uint64_t now_ns)
 {
@@ -20,6 +22,10 @@ static void note(struct runaway_sensor *s, uint32_t tid, uint64_t now_ns)
 
 	HASH_FIND(hh, s->hot, &tid, sizeof(tid), t);
 	if (!t) {
+		if (HASH_COUNT(s->hot) >= HOT_KEEP_MAX) {
+			s->hot_overflow = true;
+			return;
+		}
 		t = calloc(1, sizeof(*t));
 		if (!t)
 			return;
@@ -85,6 +91,12 @@ bool sensor_hot_may_scan(struct runaway_sensor *s, bool resync, uint64_t now_ns)
 	bool was = s->tiered;
 
 	choose_tier(s);
+	if (s->hot_overflow) {
+		/* The full walk that follows tells who runs. */
+		s->hot_overflow = false;
+		sensor_hot_free(s);
+		return false;
+	}
 	return s->tiered && was && !resync && now_ns - s->last_full_ns < FULL_NS;
 }
 

@@ -42,12 +42,10 @@ void sensor_pending_add(struct runaway_sensor *s, const struct rw_children *ev)
 
 uint64_t runaway_sensor_recheck_at(const struct runaway_sensor *s)
 {
-	uint64_t at = 0;
-
-	for (size_t i = 0; i < s->pending_count; i++)
-		if (!at || s->pending[i].next_ns < at)
-			at = s->pending[i].next_ns;
-	return at;
+	/* Those that came since the last round have not been looked at: at once. */
+	if (s->pending_count > s->pending_old)
+		return s->pending[s->pending_old].next_ns;
+	return s->pending_next_ns;
 }
 
 static void emit_reparent(struct runaway_sensor *s, const struct pending_child *p, uint32_t ppid)
@@ -63,6 +61,12 @@ static void emit_reparent(struct runaway_sensor *s, const struct pending_child *
 
 	rec.reaper_flags = sensor_proc_reaper_flags(s, ppid, rec.reaper_comm);
 	sensor_emit(s, &rec.hdr, RW_REPARENT, sizeof(rec));
+}
+
+/* Those that wait share their moments: a round for each of thousands would be too many. */
+static uint64_t round_up(uint64_t ns)
+{
+	return (ns + BACKOFF_FIRST_NS - 1) / BACKOFF_FIRST_NS * BACKOFF_FIRST_NS;
 }
 
 /* True when nothing more is to be learned about it. */
@@ -85,23 +89,30 @@ static bool settle(struct runaway_sensor *s, struct pending_child *p, uint64_t n
 	}
 	if (p->backoff_ns > BACKOFF_LAST_NS)
 		return true;
-	p->next_ns = now + p->backoff_ns;
+	p->next_ns = round_up(now + p->backoff_ns);
 	p->backoff_ns *= 2;
 	return false;
 }
 
 void runaway_sensor_recheck(struct runaway_sensor *s)
 {
-	uint64_t now = runaway_boot_ns();
-	size_t kept = 0;
+	uint64_t now = runaway_boot_ns(), next = 0;
+	/* While nothing older is due, only what came since is looked at: a storm of orphans
+	 * wakes the daemon for each. */
+	size_t kept = now < s->pending_next_ns ? s->pending_old : 0;
 
-	for (size_t i = 0; i < s->pending_count; i++) {
+	if (kept)
+		next = s->pending_next_ns;
+	for (size_t i = kept; i < s->pending_count; i++) {
 		struct pending_child *p = &s->pending[i];
 
 		if (p->next_ns <= now && settle(s, p, now))
 			continue;
+		if (!next || p->next_ns < next)
+			next = p->next_ns;
 		s->pending[kept++] = *p;
 	}
-	s->pending_count = kept;
+	s->pending_count = s->pending_old = kept;
+	s->pending_next_ns = next;
 	sensor_enrich_flush(s);
 }

@@ -60,7 +60,9 @@ struct runaway_sensor {
 
 	struct pending_child *pending;
 	size_t pending_count, pending_cap;
-	struct rw_id *enrich; /* asked for, done when the sink is not on the stack */
+	size_t pending_old;	  /* of which the last round looked at: the first ones */
+	uint64_t pending_next_ns; /* when the first of these is due; 0: there are none */
+	struct rw_id *enrich;	  /* asked for, done when the sink is not on the stack */
 	bool *enrich_args;
 	size_t enrich_count, enrich_cap;
 	struct rw_id *snapshot; /* processes of the first walk, while opening */
@@ -86,6 +88,7 @@ struct runaway_sensor {
 	uint64_t *cpu_seq[2]; /* last sequence per CPU: events, samples */
 	unsigned int ncpu;
 	uint64_t drained_bytes[2]; /* by the last drain: what was queued */
+	bool hot_overflow;     /* more than are worth remembering */
 	struct rw_loss told;	   /* losses already reported by RW_LOSS */
 };
 

@@ -38,6 +38,7 @@ static void recheck_now(struct rig *g)
 {
 	for (size_t i = 0; i < g->s.pending_count; i++)
 		g->s.pending[i].next_ns = 0;
+	g->s.pending_next_ns = 0;
 	runaway_sensor_recheck(&g->s);
 }
 
@@ -127,7 +128,8 @@ static void test_not_before_its_time(void **state)
 	add_one(g);
 	assert_int_equal(runaway_sensor_recheck_at(&g->s), 1000);
 	runaway_sensor_recheck(&g->s);
-	g->s.pending[0].next_ns = at = runaway_boot_ns() + 3600 * NSEC_PER_SEC;
+	at = runaway_boot_ns() + 3600 * NSEC_PER_SEC;
+	g->s.pending[0].next_ns = g->s.pending_next_ns = at;
 	rig_stat(g, PID, "child", 'S', 1, 200);
 	runaway_sensor_recheck(&g->s);
 	assert_int_equal(g->s.pending_count, 1);
@@ -201,6 +203,34 @@ static void test_many_at_once(void **state)
 	assert_int_equal(g->s.pending[0].id.pid, PID);
 }
 
+/* Who waits is left alone while others come: a storm wakes the daemon for each of these. */
+static void test_only_the_new_ones(void **state)
+{
+	struct rw_children second = children_of(OLD, 1);
+	struct rig *g = *state;
+
+	rig_stat(g, PID, "waits", 'S', OLD, 200);
+	add_one(g);
+	runaway_sensor_recheck(&g->s);
+	assert_int_equal(g->s.pending_old, 1);
+	g->s.pending_next_ns = runaway_boot_ns() + 3600 * NSEC_PER_SEC;
+	/* It would be told, if it were looked at. */
+	rig_stat(g, PID, "waits", 'S', 1, 200);
+	second.child[0].id = rig_id(PID + 1, 201);
+	rig_stat(g, PID + 1, "new", 'S', 1, 201);
+	sensor_pending_add(&g->s, &second);
+	assert_int_equal(runaway_sensor_recheck_at(&g->s), 1000);
+	runaway_sensor_recheck(&g->s);
+	assert_int_equal(g->count, 1);
+	assert_int_equal(g->rec[0].reparent.id.pid, PID + 1);
+	assert_int_equal(g->s.pending_count, 1);
+	assert_int_equal(runaway_sensor_recheck_at(&g->s), g->s.pending_next_ns);
+	g->s.pending_next_ns = g->s.pending[0].next_ns = 1;
+	runaway_sensor_recheck(&g->s);
+	assert_int_equal(g->count, 2);
+	assert_int_equal(runaway_sensor_recheck_at(&g->s), 0);
+}
+
 static void test_a_count_that_lies(void **state)
 {
 	struct rw_children ev = children_of(OLD, UINT32_MAX);
@@ -241,6 +271,7 @@ int main(void)
 		T(test_parent_outside_the_namespace),
 		T(test_garbage_in_proc),
 		T(test_many_at_once),
+		T(test_only_the_new_ones),
 		T(test_a_count_that_lies),
 		T(test_a_storm_is_bounded),
 	};
