@@ -171,7 +171,7 @@ enum rw_cgroup_op {
 	RW_CG_RENAME = 3,
 	RW_CG_ATTACH = 4,  /* `id` moved to `cgroup_id` */
 	RW_CG_RELEASE = 5, /* last reference gone; cpu_ns is final */
-	RW_CG_FOUND = 6,   /* made by the sensor: read from the mounted tree */
+	RW_CG_FOUND = 6,   /* made by the sensor: read from the mounted tree, now and then again */
 };
 
 struct rw_cgroup_ev {
@@ -282,6 +282,7 @@ enum rw_scan_flags {
 	RW_SCAN_RESYNC = 1 << 0, /* every process is written, changed or not */
 	RW_SCAN_HOT = 1 << 1,	 /* only what ran lately was visited */
 	RW_SCAN_FAILED = 1 << 2,
+	RW_SCAN_CGROUPS = 1 << 3, /* every cgroup that exists was told by RW_CG_FOUND, too */
 };
 
 struct rw_scan {

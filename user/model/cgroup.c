@@ -36,6 +36,7 @@ struct runaway_cgroup *cgroup_get(struct runaway_model *m, uint64_t id, uint64_t
 		return cg;
 	if (HASH_CNT(hh, m->cgroups) >= m->limits.cgroups) {
 		m->counters.cgroups_full++;
+		m->scan.cgroup_refused = true;
 		return NULL;
 	}
 	cg = calloc(1, sizeof(*cg));
@@ -257,11 +258,23 @@ static int attach(struct runaway_model *m, const struct rw_cgroup_ev *r)
 	return 0;
 }
 
+/* It is there, whatever was thought of it. */
+static void found(struct runaway_model *m, struct runaway_cgroup *cg, uint64_t at_ns)
+{
+	cg->found_ns = at_ns;
+	if (!cg->removed_ns || cg->released)
+		return;
+	cg->removed_ns = 0;
+	count_ci(m, cg);
+}
+
 static int made(struct runaway_model *m, struct runaway_cgroup *cg, const struct rw_cgroup_ev *r,
 		const char *path)
 {
 	int err = path ? set_path(m, cg, path) : 0;
 
+	if (r->op == RW_CG_FOUND)
+		found(m, cg, r->hdr.time_ns);
 	cg->level = r->level;
 	set_parent(m, cg, r->parent_id);
 	own_cpu(m, cg, r->cpu_ns);
@@ -332,6 +345,16 @@ int model_cgroup_cpu(struct runaway_model *m, const struct rw_cgroup_cpu *r)
 	return 0;
 }
 
+void cgroup_sweep(struct runaway_model *m, uint64_t since_ns, uint64_t at_ns)
+{
+	struct runaway_cgroup *cg, *tmp;
+
+	HASH_ITER (hh, m->cgroups, cg, tmp) {
+		if (!cg->removed_ns && cg->found_ns < since_ns && cg->first_seen_ns < since_ns)
+			removed(m, cg, at_ns);
+	}
+}
+
 /* ---- tick: the removed go when nothing asks for them any more ---- */
 static bool may_go(struct runaway_model *m, struct runaway_cgroup *cg, uint64_t now_ns)
 {
@@ -366,6 +389,11 @@ void cgroup_tick(struct runaway_model *m, uint64_t now_ns)
 		at = &cg->hot_next;
 	}
 	for (at = &m->cgroup_going; (cg = *at);) {
+		if (!cg->removed_ns) {
+			cg->going = false;
+			*at = cg->going_next;
+			continue;
+		}
 		if (!may_go(m, cg, now_ns)) {
 			at = &cg->going_next;
 			continue;

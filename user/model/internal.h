@@ -51,11 +51,12 @@ struct scan_state {
 	bool active;
 	uint64_t generation; /* of the scan that began last */
 	uint64_t begin_ns, prev_begin_ns;
-	uint64_t churn;	    /* processes made and ended since the last end of a scan */
-	unsigned int wrong; /* consecutive scans that counted otherwise */
-	const char *resync; /* reason; NULL: not wanted */
-	uint64_t resync_ns; /* since when */
-	bool refused;	    /* a process was turned away for want of room */
+	uint64_t churn;	     /* processes made and ended since the last end of a scan */
+	unsigned int wrong;  /* consecutive scans that counted otherwise */
+	const char *resync;  /* reason; NULL: not wanted */
+	uint64_t resync_ns;  /* since when */
+	bool refused;	     /* a process was turned away for want of room */
+	bool cgroup_refused; /* a cgroup was */
 };
 
 struct tick_state {
@@ -217,6 +218,8 @@ void cgroup_leave(struct runaway_model *m, struct runaway_proc *p);
  * its last name, as long as p is. 0 names none.
  */
 void cgroup_hold(struct runaway_model *m, struct runaway_proc *p, uint64_t id);
+/* The whole tree was told since then: whoever was not in it is gone. */
+void cgroup_sweep(struct runaway_model *m, uint64_t since_ns, uint64_t at_ns);
 void cgroup_tick(struct runaway_model *m, uint64_t now_ns);
 void cgroup_free_all(struct runaway_model *m);
 bool cgroup_name_is_ci(const char *name, size_t len);

@@ -65,25 +65,38 @@ static void compare_count(struct runaway_model *m, const struct rw_scan *r)
 		want_resync(m, "count", r->hdr.time_ns);
 }
 
-/* Room for what was turned away: with some to spare, or the next one is turned away again. */
+/* With some to spare, or the next one is turned away again. */
+static bool has_room(size_t known, size_t limit)
+{
+	return known <= limit - limit / 16;
+}
+
+/* Room for what was turned away. */
 static void look_for_room(struct runaway_model *m, uint64_t at_ns)
 {
-	size_t known = HASH_CNT(hh, m->by_id), limit = m->limits.processes;
+	bool processes = m->scan.refused && has_room(HASH_CNT(hh, m->by_id), m->limits.processes);
+	bool cgroups = m->scan.cgroup_refused &&
+		       has_room(HASH_CNT(hh, m->cgroups), m->limits.cgroups);
 
-	if (!m->scan.refused || known > limit - limit / 16)
-		return;
-	m->scan.refused = false;
-	want_resync(m, "room", at_ns);
+	if (processes)
+		m->scan.refused = false;
+	if (cgroups)
+		m->scan.cgroup_refused = false;
+	if (processes || cgroups)
+		want_resync(m, "room", at_ns);
 }
 
 int model_scan_end(struct runaway_model *m, const struct rw_scan *r)
 {
-	bool whole = !(r->flags & (RW_SCAN_FAILED | RW_SCAN_HOT)) && m->scan.active &&
-		     r->generation == m->scan.generation;
+	bool good = !(r->flags & RW_SCAN_FAILED) && m->scan.active &&
+		    r->generation == m->scan.generation;
+	bool whole = good && !(r->flags & RW_SCAN_HOT);
 	bool resync = whole && (r->flags & RW_SCAN_RESYNC);
 
 	if (resync)
 		sweep(m, r->hdr.time_ns);
+	if (good && (r->flags & RW_SCAN_CGROUPS))
+		cgroup_sweep(m, m->scan.begin_ns, r->hdr.time_ns);
 	model_settle(m, r->hdr.time_ns);
 	if (resync && m->scan.begin_ns >= m->scan.resync_ns) {
 		m->scan.resync = NULL;

@@ -7,11 +7,14 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "sensor/sensor_priv.h"
 
 #define CGROUP_BATCH 256
+#define ROOT_INO     1	 /* of a whole hierarchy: fs/kernfs/dir.c; in a namespace it is another */
+#define REREAD_SHARE 100 /* reading the tree again may cost a hundredth of a core */
 
 const char *runaway_cgroup_source_name(enum runaway_cgroup_source s)
 {
@@ -87,7 +90,9 @@ int sensor_cgroups_hierarchy(const char *proc_root, const char *controller)
 int sensor_cgroups_snapshot(struct runaway_sensor *s)
 {
 	char *roots[] = { s->cgroup_tree, NULL };
+	uint64_t began = runaway_boot_ns();
 	size_t skip;
+	int r = 0;
 	FTSENT *e;
 	FTS *fts;
 
@@ -102,8 +107,13 @@ int sensor_cgroups_snapshot(struct runaway_sensor *s)
 		const char *rel;
 		size_t len;
 
+		/* One that was removed meanwhile is no loss. */
+		if ((e->fts_info == FTS_DNR || e->fts_info == FTS_ERR) && e->fts_errno != ENOENT)
+			r = -EACCES;
 		if (e->fts_info != FTS_D)
 			continue;
+		if (e->fts_level == 0)
+			s->cgroup_tree_whole = e->fts_statp->st_ino == ROOT_INO;
 		rel = e->fts_pathlen > skip ? e->fts_path + skip : "/";
 		len = strlen(rel);
 		ev.cgroup_id = e->fts_statp->st_ino;
@@ -118,7 +128,24 @@ int sensor_cgroups_snapshot(struct runaway_sensor *s)
 		sensor_emit(s, &ev.hdr, RW_CGROUP, sizeof(ev));
 	}
 	fts_close(fts);
-	return 0;
+	s->cgroup_tree_ns = runaway_boot_ns();
+	s->cgroup_tree_took_ns = s->cgroup_tree_ns - began;
+	return r;
+}
+
+/*
+ * What became of cgroups while their events were lost or there was no room for them. Not
+ * in a namespace: there the tree is a part of what the kernel side tells of, and the
+ * paths are others.
+ */
+bool sensor_cgroups_reread(struct runaway_sensor *s, bool resync)
+{
+	s->cgroup_tree_due |= resync;
+	if (!s->cgroup_tree_due || s->snapshotting || !s->cgroup_tree_whole ||
+	    runaway_boot_ns() - s->cgroup_tree_ns < REREAD_SHARE * s->cgroup_tree_took_ns)
+		return false;
+	s->cgroup_tree_due = false;
+	return sensor_cgroups_snapshot(s) == 0;
 }
 
 int sensor_cgroups_read(struct runaway_sensor *s)

@@ -116,11 +116,10 @@ int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 	int r, e;
 
 	runaway_sensor_drain(s);
-	started = runaway_boot_ns();
 	rec.generation = ++s->generation;
 	if (resync)
 		rec.flags = RW_SCAN_RESYNC;
-	else if (sensor_hot_may_scan(s, resync, started))
+	else if (sensor_hot_may_scan(s, resync, runaway_boot_ns()))
 		rec.flags = RW_SCAN_HOT;
 	if (resync)
 		s->stats.rescans++;
@@ -130,6 +129,9 @@ int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 	if (r == 0 && runaway_features_blind(&s->features))
 		r = -EXDEV;
 	runaway_sensor_drain(s);
+	if (sensor_cgroups_reread(s, resync))
+		rec.flags |= RW_SCAN_CGROUPS;
+	started = runaway_boot_ns();
 	finish(s, &rec, started, r);
 
 	e = sensor_cgroups_read(s);

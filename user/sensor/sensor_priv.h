@@ -96,6 +96,9 @@ struct runaway_sensor {
 void sensor_emit(struct runaway_sensor *s, struct rw_hdr *rec, uint16_t type, size_t len);
 
 /* load.c */
+	bool cgroup_tree_whole; /* not that of a cgroup namespace */
+	bool cgroup_tree_due;
+	uint64_t cgroup_tree_ns, cgroup_tree_took_ns; /* when it was read last, and for how long */
 int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c);
 void sensor_markers_fill(struct rw_marker_set *ret, const char *const *names);
 int sensor_set_markers(struct runaway_sensor *s, const char *const *names);
@@ -120,7 +123,8 @@ int sensor_cgroups_detect(const char *root, enum runaway_cgroup_source *ret_sour
 			  char **ret_tree);
 /* Id in /proc/cgroups of the hierarchy of a v1 controller; -ENOENT. */
 int sensor_cgroups_hierarchy(const char *proc_root, const char *controller);
-/* RW_CG_FOUND for every folder of the tree, parents first. */
+/* RW_CG_FOUND for every folder of the tree, parents first. 0; -EACCES, if some were not readable.
+ */
 int sensor_cgroups_snapshot(struct runaway_sensor *s);
 /* RW_CGROUP_CPU for every cgroup whose CPU has changed. */
 int sensor_cgroups_read(struct runaway_sensor *s);
@@ -138,6 +142,8 @@ int sensor_proc_stat(struct runaway_sensor *s, uint32_t pid, struct proc_stat *r
 /* Is /proc/PID still the process `id`? */
 bool sensor_proc_is(struct runaway_sensor *s, struct rw_id id);
 /* Process flags of a reaper as /proc tells them. */
+/* The same again, if it is due (a resync was asked for, lately or now) and may be; else false. */
+bool sensor_cgroups_reread(struct runaway_sensor *s, bool resync);
 uint32_t sensor_proc_reaper_flags(struct runaway_sensor *s, uint32_t pid, char comm[RW_COMM_LEN]);
 /* Remembers a process of the first walk, to be read up in /proc while that is allowed. */
 void sensor_snapshot_add(struct runaway_sensor *s, struct rw_id id);

@@ -225,6 +225,69 @@ static void test_the_limit(void **state)
 	world_free(&w);
 }
 
+/* A scan in which the whole tree was told, from one to the other. */
+static void tree_told(struct world *w, uint64_t from, uint64_t to)
+{
+	w->now_ns += SEC;
+	scan_begin(w);
+	for (uint64_t i = from; i <= to; i++)
+		cgroup_ev(w, RW_CG_FOUND, i, 1, 0, "/again");
+	scan_end(w, RW_SCAN_CGROUPS, runaway_model_living(w->m));
+}
+
+static void test_the_tree_read_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	cgroup_ev(&w, RW_CG_FOUND, 1, 0, 0, "/");
+	cgroup_ev(&w, RW_CG_MKDIR, 2, 1, 0, "/lost-its-end");
+	cgroup_ev(&w, RW_CG_MKDIR, 3, 1, 0, "/stays");
+	cgroup_cpu(&w, 4, 100); /* its making was lost: no path */
+	assert_null(cg(&w, 4)->path);
+	tree_told(&w, 3, 4);
+	assert_int_not_equal(cg(&w, 2)->removed_ns, 0);
+	assert_int_equal(cg(&w, 3)->removed_ns, 0);
+	assert_string_equal(cg(&w, 4)->path, "/again");
+	assert_int_equal(cg(&w, 4)->parent_id, 1);
+	/* What was thought to be gone is there after all, and stays. */
+	tree_told(&w, 2, 4);
+	assert_int_equal(cg(&w, 2)->removed_ns, 0);
+	w.now_ns += 2 * REMOVED_LINGER_NS;
+	tick(&w);
+	assert_non_null(cg(&w, 2));
+	assert_null(w.m->cgroup_going);
+	/* Made while the tree was read: nobody could have found it. */
+	scan_begin(&w);
+	cgroup_ev(&w, RW_CG_MKDIR, 5, 1, 0, "/new");
+	scan_end(&w, RW_SCAN_CGROUPS, runaway_model_living(w.m));
+	assert_int_equal(cg(&w, 5)->removed_ns, 0);
+	world_free(&w);
+}
+
+static void test_room_for_those_turned_away(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_new_limits(&w, 100, 32, 2);
+	for (uint64_t i = 1; i <= 40; i++)
+		cgroup_ev(&w, RW_CG_MKDIR, i, 0, 0, "/x");
+	scan_begin(&w);
+	scan_end(&w, 0, 0);
+	assert_false(runaway_model_wants_resync(w.m));
+	for (uint64_t i = 1; i <= 20; i++)
+		cgroup_ev(&w, RW_CG_RELEASE, i, 0, 0, NULL);
+	w.now_ns += 2 * SERIES_LINGER_NS;
+	tick(&w);
+	scan_begin(&w);
+	scan_end(&w, 0, 0);
+	assert_true(runaway_model_wants_resync(w.m));
+	assert_string_equal(runaway_model_resync_reason(w.m), "room");
+	world_free(&w);
+}
+
 static void test_many_come_and_go(void **state)
 {
 	struct world w;
@@ -261,6 +324,8 @@ int main(void)
 		cmocka_unit_test(test_rates_of_what_ran),
 		cmocka_unit_test(test_members_and_ci_containers),
 		cmocka_unit_test(test_the_limit),
+		cmocka_unit_test(test_the_tree_read_again),
+		cmocka_unit_test(test_room_for_those_turned_away),
 		cmocka_unit_test(test_many_come_and_go),
 	};
 
