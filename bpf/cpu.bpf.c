@@ -38,6 +38,7 @@ const volatile __u64 rw_page_size = 4096;
 /* Set by user space before a walk, read by it after. */
 __u64 rw_attached_ns; /* CPU used before this is nobody's business: not charged */
 __u64 rw_scan_resync; /* write every process */
+__u32 rw_resyncs;     /* made so far, this one included: marks who is still there */
 __u64 rw_scan_tasks;  /* visited by this walk */
 __u64 rw_scan_processes;
 __u64 rw_scan_saw_init; /* the walk met pid 1 */
@@ -59,6 +60,8 @@ static __always_inline __u64 thread_delta(struct task_struct *t, __u32 tid, __u6
 	*ret_old = false;
 	th = bpf_map_lookup_elem(&rw_threads, &tid);
 	if (th && th->start_ns == start) {
+		if (th->seen != rw_resyncs)
+			th->seen = rw_resyncs;
 		delta = now > th->cpu_ns ? now - th->cpu_ns : 0;
 		th->cpu_ns = now;
 		return delta;
@@ -68,6 +71,7 @@ static __always_inline __u64 thread_delta(struct task_struct *t, __u32 tid, __u6
 		return 0;
 	init.start_ns = start;
 	init.cpu_ns = now;
+	init.seen = rw_resyncs;
 	if (rw_map_result(bpf_map_update_elem(&rw_threads, &tid, &init, BPF_ANY), RW_MAP_THREADS))
 		return 0;
 	*ret_old = start < rw_attached_ns;
@@ -248,9 +252,11 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 			bpf_probe_read_kernel(e->comm, sizeof(e->comm), t->comm);
 		/* First sight after the fork: pgid and session have settled by now.
 		 * Or threads that ended in between have used CPU. */
-		if (!e->scans || e->cpu_ns != e->told_cpu_ns)
+		if (!e->seen || e->cpu_ns != e->told_cpu_ns)
 			changed = true;
-		e->scans++;
+		/* Once a resync, not once a walk: an idle process's line stays clean. */
+		if (e->seen != rw_resyncs)
+			e->seen = rw_resyncs;
 	}
 	if (delta)
 		flags |= RW_TF_RAN;
@@ -440,7 +446,7 @@ static __always_inline void free_leader(struct task_struct *p)
 	if (e) {
 		own = leader_delta(e, own);
 		final = e->cpu_ns + own;
-		seen = e->scans > 0;
+		seen = e->seen > 0;
 	} else if (id.start_ns < rw_attached_ns) {
 		own = 0;
 		seen = true;

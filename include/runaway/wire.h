@@ -381,7 +381,7 @@ struct rw_proc {
 	__u32 ppid; /* last real_parent seen */
 	__u64 parent_start_ns;
 	__u32 origin_pid;
-	__u32 scans; /* how often the walk saw it */
+	__u32 seen; /* number of the last resync whose walk saw it, or later; 0: no walk yet */
 	char comm[RW_COMM_LEN];
 };
 
@@ -389,6 +389,8 @@ struct rw_proc {
 struct rw_thread {
 	__u64 start_ns;
 	__u64 cpu_ns; /* last sum_exec_runtime seen */
+	__u32 seen;   /* as in rw_proc */
+	__u32 pad;
 };
 
 /* Value of the map `rw_cgroups`, key: cgroup id. */

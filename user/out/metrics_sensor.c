@@ -138,6 +138,12 @@ static void write_map_errors(struct exposition *e)
 		runaway_metrics_u64(e, s->kernel.map_errors, "map", "other", NULL);
 }
 
+static void write_map_swept(struct exposition *e)
+{
+	if (stats(e))
+		runaway_metrics_u64(e, stats(e)->swept, NULL);
+}
+
 static void write_scan_success(struct exposition *e)
 {
 	const struct runaway_sensor_stats *s = stats(e);
@@ -208,6 +214,8 @@ const struct metrics_family runaway_metrics_sensor[] = {
 	  write_map_capacity },
 	{ "runaway_map_errors_total", METRICS_COUNTER, "Updates that a BPF map refused.",
 	  write_map_errors },
+	{ "runaway_map_swept_total", METRICS_COUNTER,
+	  "Map entries removed whose process or thread had ended unnoticed.", write_map_swept },
 	{ "runaway_scan_last_success_timestamp_seconds", METRICS_GAUGE,
 	  "When the last good scan ended.", write_scan_success },
 	{ "runaway_scans_total", METRICS_COUNTER, "Task walks begun.", write_scans },

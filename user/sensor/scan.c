@@ -94,6 +94,8 @@ static int visit_tasks(struct runaway_sensor *s, uint32_t *flags)
 	int r;
 
 	s->skel->bss->rw_scan_resync = *flags & RW_SCAN_RESYNC;
+	if (*flags & RW_SCAN_RESYNC)
+		s->skel->bss->rw_resyncs++;
 	s->skel->bss->rw_scan_tasks = 0;
 	s->skel->bss->rw_scan_processes = 0;
 	s->skel->bss->rw_scan_saw_init = 0;
@@ -124,15 +126,17 @@ int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 	if (resync)
 		s->stats.rescans++;
 	sensor_emit(s, &rec.hdr, RW_SCAN_BEGIN, sizeof(rec));
+	if (sensor_cgroups_reread(s, resync))
+		rec.flags |= RW_SCAN_CGROUPS;
+	started = runaway_boot_ns();
 	r = visit_tasks(s, &rec.flags);
 	/* Who was not seen is not gone: such a scan proves nothing. */
 	if (r == 0 && runaway_features_blind(&s->features))
 		r = -EXDEV;
 	runaway_sensor_drain(s);
-	if (sensor_cgroups_reread(s, resync))
-		rec.flags |= RW_SCAN_CGROUPS;
-	started = runaway_boot_ns();
 	finish(s, &rec, started, r);
+	if (resync && r == 0)
+		sensor_sweep(s, started);
 
 	e = sensor_cgroups_read(s);
 	if (e < 0)

@@ -107,6 +107,7 @@ void runaway_sensor_close(struct runaway_sensor *s)
 	sensor_keep_close(s);
 	rw_bpf__destroy(s->skel);
 	sensor_hot_free(s);
+	sensor_sweep_free(s);
 	free(s->pending);
 	free(s->enrich);
 	free(s->enrich_args);

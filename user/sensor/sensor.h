@@ -108,6 +108,7 @@ struct runaway_sensor_stats {
 	uint64_t scan_duration_ns, scan_tasks, scan_processes;
 	struct runaway_prog_stat prog[RUNAWAY_PROGS_MAX];
 	size_t prog_count;
+	uint64_t swept; /* map entries removed whose process or thread had gone unnoticed */
 	struct runaway_map_stat map[6];
 	size_t map_count;
 };

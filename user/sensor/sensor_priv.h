@@ -20,6 +20,19 @@ struct pending_child {
 	uint64_t backoff_ns;
 };
 
+/* An entry of a map whose owner the last sweep did not find any more. */
+struct stale_key {
+	uint64_t start_ns;
+	uint32_t number; /* tgid or tid */
+	uint32_t map;	 /* index, see sweep.c */
+};
+
+struct stale_entry {
+	struct stale_key key;
+	uint64_t round;
+	UT_hash_handle hh;
+};
+
 /* A thread that ran lately. */
 struct hot_thread {
 	uint32_t tid;
@@ -70,6 +83,7 @@ struct runaway_sensor {
 	bool snapshotting;
 
 	struct hot_thread *hot;
+	bool hot_overflow;     /* more than are worth remembering */
 	bool tiered;	       /* many tasks: full passes are rare, hot ones in between */
 	uint64_t last_full_ns; /* end of the last full pass */
 
@@ -78,6 +92,12 @@ struct runaway_sensor {
 	struct rw_marker_set *markers;	    /* mapped */
 	int misses_fd[RUNAWAY_PROGS_MAX];   /* fdinfo of each program; -1: not there */
 
+	struct stale_entry *stale;
+	uint64_t swept_ns, sweep_round;
+
+	bool cgroup_tree_whole; /* not that of a cgroup namespace */
+	bool cgroup_tree_due;
+	uint64_t cgroup_tree_ns, cgroup_tree_took_ns; /* when it was read last, and for how long */
 	size_t cgroup_entries;
 	struct host_files host;
 	const char *const *marker_names;
@@ -88,7 +108,6 @@ struct runaway_sensor {
 	uint64_t *cpu_seq[2]; /* last sequence per CPU: events, samples */
 	unsigned int ncpu;
 	uint64_t drained_bytes[2]; /* by the last drain: what was queued */
-	bool hot_overflow;     /* more than are worth remembering */
 	struct rw_loss told;	   /* losses already reported by RW_LOSS */
 };
 
@@ -96,9 +115,6 @@ struct runaway_sensor {
 void sensor_emit(struct runaway_sensor *s, struct rw_hdr *rec, uint16_t type, size_t len);
 
 /* load.c */
-	bool cgroup_tree_whole; /* not that of a cgroup namespace */
-	bool cgroup_tree_due;
-	uint64_t cgroup_tree_ns, cgroup_tree_took_ns; /* when it was read last, and for how long */
 int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c);
 void sensor_markers_fill(struct rw_marker_set *ret, const char *const *names);
 int sensor_set_markers(struct runaway_sensor *s, const char *const *names);
@@ -126,6 +142,8 @@ int sensor_cgroups_hierarchy(const char *proc_root, const char *controller);
 /* RW_CG_FOUND for every folder of the tree, parents first. 0; -EACCES, if some were not readable.
  */
 int sensor_cgroups_snapshot(struct runaway_sensor *s);
+/* The same again, if it is due (a resync was asked for, lately or now) and may be; else false. */
+bool sensor_cgroups_reread(struct runaway_sensor *s, bool resync);
 /* RW_CGROUP_CPU for every cgroup whose CPU has changed. */
 int sensor_cgroups_read(struct runaway_sensor *s);
 
@@ -139,11 +157,11 @@ struct proc_stat {
 	uint64_t cpu_ns;   /* user and system, in clock ticks */
 };
 int sensor_proc_stat(struct runaway_sensor *s, uint32_t pid, struct proc_stat *ret);
+/* Did it start when `id` did, as far as clock ticks tell? */
+bool sensor_same_start(const struct runaway_sensor *s, const struct proc_stat *st, struct rw_id id);
 /* Is /proc/PID still the process `id`? */
 bool sensor_proc_is(struct runaway_sensor *s, struct rw_id id);
 /* Process flags of a reaper as /proc tells them. */
-/* The same again, if it is due (a resync was asked for, lately or now) and may be; else false. */
-bool sensor_cgroups_reread(struct runaway_sensor *s, bool resync);
 uint32_t sensor_proc_reaper_flags(struct runaway_sensor *s, uint32_t pid, char comm[RW_COMM_LEN]);
 /* Remembers a process of the first walk, to be read up in /proc while that is allowed. */
 void sensor_snapshot_add(struct runaway_sensor *s, struct rw_id id);
@@ -158,6 +176,10 @@ void sensor_gaps_find(struct runaway_sensor *s);
 /* Root of a user namespace is not root for the BPF system call. */
 bool sensor_gaps_user_namespace(const struct runaway_sensor *s);
 
+/* sweep.c: after a resync that began then; removes what the dead left in the kernel's maps. */
+void sensor_sweep(struct runaway_sensor *s, uint64_t began_ns);
+void sensor_sweep_free(struct runaway_sensor *s);
+
 /* host.c */
 int sensor_host_open(struct runaway_sensor *s);
 void sensor_host_close_psi(struct runaway_sensor *s);
@@ -171,8 +193,6 @@ void sensor_report_loss(struct runaway_sensor *s);
 /* features.c */
 int sensor_features_ask(struct runaway_features *f, int *ret_ssid_cpu, int *ret_ssid_cpuacct);
 bool sensor_features_try_reparent(char *why, size_t size);
-/* Did it start when `id` did, as far as clock ticks tell? */
-bool sensor_same_start(const struct runaway_sensor *s, const struct proc_stat *st, struct rw_id id);
 bool sensor_features_try_hot(void);
 
 /* signals.c */
