@@ -65,7 +65,7 @@ VM_BIN  := $B/tests/vm/init $B/tests/vm/load_object
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all bin run check check-unit check-e2e check-vm check-style deps test-deps bench install helpers arm64 \
+.PHONY: all bin run check check-unit check-e2e check-vm check-style soak deps test-deps bench install helpers arm64 \
         uninstall clean help vmlinux format lint tests clang-objects
 
 all: bin
@@ -231,6 +231,11 @@ check-vm:
 	$(Q)$(MAKE) --no-print-directory WERROR=1 bin helpers clang-objects \
 	    $(if $(KERNELS),$(filter arm64,$(KERNELS)),arm64)
 	$(Q)scripts/run-tests $B vm
+
+## storms of docs/soak.md with their full counts (root, long)
+soak: tests
+	$(Q)scripts/install-deps build test soak
+	$(Q)scripts/soak $B
 
 ## formatting, lint, room order, spelling of the build
 check-style:

@@ -9,7 +9,7 @@ import os
 import struct
 
 NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
-MAP_LOOKUP_ELEM, MAP_GET_NEXT_ID, MAP_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD = 1, 12, 14, 15
+MAP_LOOKUP_ELEM, MAP_GET_NEXT_KEY, MAP_GET_NEXT_ID, MAP_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD = 1, 4, 12, 14, 15
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -58,9 +58,7 @@ def held_by(pid, what="map"):
     return found
 
 
-class CpuMap:
-    """A map whose key is a CPU."""
-
+class Map:
     def __init__(self, pid, name):
         mine = held_by(pid)
         for map_id in _ids():
@@ -69,10 +67,34 @@ class CpuMap:
             fd = _bpf(MAP_GET_FD_BY_ID, _attr(struct.pack("=I", map_id)))
             info = _info(fd)
             if info[6] == name:
-                self.fd, self.size, self.entries = fd, info[3], info[4]
+                self.fd, self.key_size, self.size, self.entries = fd, *info[2:5]
                 return
             os.close(fd)
         raise AssertionError(f"process {pid} holds no map {name}")
+
+    def __del__(self):
+        if hasattr(self, "fd"):
+            os.close(self.fd)
+
+
+class HashMap(Map):
+    def count(self):
+        """Entries; what comes and goes meanwhile may be counted or not."""
+        key, following = (ctypes.create_string_buffer(self.key_size) for _ in range(2))
+        at, n = 0, 0
+        while True:
+            attr = _attr(struct.pack("=IIQQ", self.fd, 0, at, ctypes.addressof(following)))
+            try:
+                _bpf(MAP_GET_NEXT_KEY, attr)
+            except FileNotFoundError:
+                return n
+            n += 1
+            key.raw = following.raw
+            at = ctypes.addressof(key)
+
+
+class CpuMap(Map):
+    """A map whose key is a CPU."""
 
     def sums(self):
         """Its 64-bit fields summed over the CPUs."""

@@ -38,6 +38,18 @@ def all_stats():
     return [s for s in found if s]
 
 
+def all_tasks():
+    """Numbers of all threads."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                found += [int(tid) for tid in os.listdir(f"/proc/{name}/task")]
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+    return found
+
+
 def descendants(pid):
     """Living descendants of pid, itself excluded."""
     stats = [s for s in all_stats() if s.state not in "ZX"]
