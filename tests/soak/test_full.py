@@ -192,7 +192,7 @@ def cgroup_map_full(t, row):
         for cg in folders[:-10]:
             os.rmdir(cg.dir)
         try:
-            wait_for(lambda stay=stay: not cgroup_faults(daemon, stay), 15, "known again")
+            wait_for(lambda stay=stay: not cgroup_faults(daemon, stay), 20, "known again")
         except AssertionError:
             wrong = cgroup_faults(daemon, stay)
             row.bad(f"not known again: {wrong[:5]}", len(wrong))

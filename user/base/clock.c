@@ -71,6 +71,11 @@ uint64_t runaway_mono_ns(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t runaway_cpu_ns(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
 static char *put_digits(char *p, unsigned int v, int digits)
 {
 	for (int i = digits - 1; i >= 0; i--, v /= 10)

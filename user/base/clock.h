@@ -17,6 +17,8 @@
 uint64_t runaway_boot_ns(void);
 uint64_t runaway_real_ns(void);
 uint64_t runaway_mono_ns(void);
+/* CPU that the calling thread has used: what something cost, however busy the host is. */
+uint64_t runaway_cpu_ns(void);
 
 /* What a time namespace adds to CLOCK_BOOTTIME, and to the start times of /proc; 0 without one. */
 int64_t runaway_boot_offset_ns(void);

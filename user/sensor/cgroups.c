@@ -90,7 +90,7 @@ int sensor_cgroups_hierarchy(const char *proc_root, const char *controller)
 int sensor_cgroups_snapshot(struct runaway_sensor *s)
 {
 	char *roots[] = { s->cgroup_tree, NULL };
-	uint64_t began = runaway_boot_ns();
+	uint64_t began = runaway_cpu_ns();
 	size_t skip;
 	int r = 0;
 	FTSENT *e;
@@ -129,7 +129,7 @@ int sensor_cgroups_snapshot(struct runaway_sensor *s)
 	}
 	fts_close(fts);
 	s->cgroup_tree_ns = runaway_boot_ns();
-	s->cgroup_tree_took_ns = s->cgroup_tree_ns - began;
+	s->cgroup_tree_cost_ns = runaway_cpu_ns() - began;
 	return r;
 }
 
@@ -142,7 +142,7 @@ bool sensor_cgroups_reread(struct runaway_sensor *s, bool resync)
 {
 	s->cgroup_tree_due |= resync;
 	if (!s->cgroup_tree_due || s->snapshotting || !s->cgroup_tree_whole ||
-	    runaway_boot_ns() - s->cgroup_tree_ns < REREAD_SHARE * s->cgroup_tree_took_ns)
+	    runaway_boot_ns() - s->cgroup_tree_ns < REREAD_SHARE * s->cgroup_tree_cost_ns)
 		return false;
 	s->cgroup_tree_due = false;
 	return sensor_cgroups_snapshot(s) == 0;

@@ -97,7 +97,7 @@ struct runaway_sensor {
 
 	bool cgroup_tree_whole; /* not that of a cgroup namespace */
 	bool cgroup_tree_due;
-	uint64_t cgroup_tree_ns, cgroup_tree_took_ns; /* when it was read last, and for how long */
+	uint64_t cgroup_tree_ns, cgroup_tree_cost_ns; /* when it was read last; CPU that it took */
 	size_t cgroup_entries;
 	struct host_files host;
 	const char *const *marker_names;
