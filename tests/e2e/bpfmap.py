@@ -9,7 +9,8 @@ import os
 import struct
 
 NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
-MAP_LOOKUP_ELEM, MAP_GET_NEXT_KEY, MAP_GET_NEXT_ID, MAP_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD = 1, 4, 12, 14, 15
+MAP_LOOKUP_ELEM, MAP_GET_NEXT_KEY = 1, 4
+MAP_GET_NEXT_ID, MAP_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD = 12, 14, 15
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
