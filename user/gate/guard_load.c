@@ -152,7 +152,10 @@ static int read_misses(int fd, uint64_t *ret)
 
 	if (fd < 0)
 		return -EBADF;
-	n = pread(fd, text, sizeof(text) - 1, 0);
+	/* No pread: the authoriser's filter lets only these two through. */
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	n = read(fd, text, sizeof(text) - 1);
 	if (n < 0)
 		return -errno;
 	text[n] = '\0';
