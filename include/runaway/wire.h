@@ -56,6 +56,11 @@ enum rw_type {
 	RW_PROCFS = 69,
 	RW_CGROUP_CPU = 70,
 	RW_LOSS = 71,
+	/* Made by the daemon for the one that follows it: user/sensor/journal.c. */
+	RW_KNOWN = 72,
+	RW_KNOWN_ORPHAN = 73,
+	RW_RECALLED = 74,
+	RW_COMMIT = 75,
 };
 
 struct rw_hdr {
@@ -449,6 +454,8 @@ static_assert(sizeof(struct rw_cpu) == 56, "rw_cpu");
 static_assert(sizeof(struct rw_free) == 80, "rw_free");
 static_assert(sizeof(struct rw_proc) == 88, "rw_proc");
 static_assert(sizeof(struct rw_signal) == 104, "rw_signal");
+
+#include "runaway/known.h"
 #endif
 
 #endif

@@ -67,6 +67,24 @@ int runaway_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
+int runaway_write_all_at(int fd, const void *data, size_t len, off_t at)
+{
+	const char *p = data;
+
+	while (len) {
+		ssize_t n = pwrite(fd, p, len, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 /* Opens the folder that holds path. *ret_name points into path. */
 static int open_parent(const char *path, const char **ret_name)
 {

@@ -28,6 +28,8 @@ int runaway_fsync_parent(const char *path);
 
 /* Writes all of it, going on after EINTR and short writes. */
 int runaway_write_all(int fd, const void *data, size_t len);
+/* The same at a place of the file; its offset stays where it is. */
+int runaway_write_all_at(int fd, const void *data, size_t len, off_t at);
 
 /* malloc'ed "a/b" with one slash between; b alone when a is empty. NULL on -ENOMEM. */
 char *runaway_path_join(const char *a, const char *b);

@@ -128,6 +128,11 @@ struct runaway_proc *process_living(const struct runaway_model *m, struct runawa
  */
 int process_new(struct runaway_model *m, struct runaway_id id, uint64_t at_ns,
 		struct runaway_proc **ret);
+/* A dead one, in nobody's story yet: whoever needs it must name it before it is looked for. */
+int process_new_remembered(struct runaway_model *m, struct runaway_id id, uint64_t at_ns,
+			   struct runaway_proc **ret);
+/* Frees the dead in nobody's story. */
+void process_prune_unnamed(struct runaway_model *m);
 /* A process of which only the end is known yet; kept a moment for its late lineage. */
 int process_new_dead(struct runaway_model *m, struct runaway_id id, uint64_t at_ns,
 		     struct runaway_proc **ret);
@@ -169,6 +174,8 @@ int model_children(struct runaway_model *m, const struct rw_children *r, size_t 
 int model_task(struct runaway_model *m, const struct rw_task *r, size_t len);
 int model_cpu(struct runaway_model *m, const struct rw_cpu *r);
 int model_procfs(struct runaway_model *m, const struct rw_procfs *r, size_t len);
+/* Takes the text of /proc/PID/cgroup over. 0 or -ENOMEM. */
+int process_set_cgroup_text(struct runaway_proc *p, const char *s, size_t len);
 
 /* ---- image.c ---- */
 struct runaway_image *image_new(void);
@@ -184,6 +191,7 @@ struct runaway_image *image_own(struct runaway_proc *p);
 
 /* ---- orphan.c ---- */
 int model_reparent(struct runaway_model *m, const struct rw_reparent *r);
+int model_known_orphan(struct runaway_model *m, const struct rw_known_orphan *r);
 /* The walk saw another parent. */
 void orphan_moved(struct runaway_model *m, struct runaway_proc *p, struct runaway_id to,
 		  uint64_t at_ns);
@@ -195,6 +203,9 @@ void orphan_drop(struct runaway_model *m, struct runaway_proc *p);
 void orphan_drop_timeline(struct runaway_model *m, struct runaway_proc *p);
 
 /* ---- tree.c ---- */
+/* Next of the tree of `root` in depth-first order, NULL at the end; other orphans' trees left out.
+ */
+const struct runaway_proc *tree_next(const struct runaway_proc *root, const struct runaway_proc *p);
 uint64_t tree_cpu(const struct runaway_proc *root);
 /* Living processes and resident bytes of the tree, into root->orphan. */
 void tree_count(struct runaway_proc *root);
@@ -244,6 +255,10 @@ int model_scan_end(struct runaway_model *m, const struct rw_scan *r);
 int model_loss(struct runaway_model *m, const struct rw_loss *r);
 /* settle.c: what could not be told while the scan ran. */
 void model_settle(struct runaway_model *m, uint64_t at_ns);
+
+/* ---- recall.c: what an earlier daemon knew ---- */
+int model_known(struct runaway_model *m, const struct rw_known *r, size_t len);
+int model_recalled(struct runaway_model *m);
 
 /* ---- host.c ---- */
 int model_host(struct runaway_model *m, const struct rw_host *r);

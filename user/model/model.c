@@ -166,6 +166,14 @@ static size_t min_len(uint16_t type)
 		return sizeof(struct rw_cgroup_cpu);
 	case RW_LOSS:
 		return sizeof(struct rw_loss);
+	case RW_KNOWN:
+		return sizeof(struct rw_known);
+	case RW_KNOWN_ORPHAN:
+		return sizeof(struct rw_known_orphan);
+	case RW_RECALLED:
+		return sizeof(struct rw_recalled);
+	case RW_COMMIT:
+		return sizeof(struct rw_commit);
 	default:
 		return 0;
 	}
@@ -176,7 +184,7 @@ static bool needs_id(uint16_t type)
 {
 	return type == RW_FORK || type == RW_EXEC || type == RW_EXIT || type == RW_REPARENT ||
 	       type == RW_SIGNAL || type == RW_TASK || type == RW_CPU || type == RW_FREE ||
-	       type == RW_PROCFS;
+	       type == RW_PROCFS || type == RW_KNOWN || type == RW_KNOWN_ORPHAN;
 }
 
 static bool is_sane(const struct rw_hdr *rec, size_t len)
@@ -198,7 +206,9 @@ static_assert(offsetof(struct rw_fork, id) == offsetof(struct rw_exit, id) &&
 		      offsetof(struct rw_task, id) == offsetof(struct rw_exit, id) &&
 		      offsetof(struct rw_cpu, id) == offsetof(struct rw_exit, id) &&
 		      offsetof(struct rw_free, id) == offsetof(struct rw_exit, id) &&
-		      offsetof(struct rw_procfs, id) == offsetof(struct rw_exit, id),
+		      offsetof(struct rw_procfs, id) == offsetof(struct rw_exit, id) &&
+		      offsetof(struct rw_known, id) == offsetof(struct rw_exit, id) &&
+		      offsetof(struct rw_known_orphan, id) == offsetof(struct rw_exit, id),
 	      "identity first");
 
 static int dispatch(struct runaway_model *m, const struct rw_hdr *rec, size_t len)
@@ -242,6 +252,14 @@ static int dispatch(struct runaway_model *m, const struct rw_hdr *rec, size_t le
 		return model_cgroup_cpu(m, r);
 	case RW_LOSS:
 		return model_loss(m, r);
+	case RW_KNOWN:
+		return model_known(m, r, len);
+	case RW_KNOWN_ORPHAN:
+		return model_known_orphan(m, r);
+	case RW_RECALLED:
+		return model_recalled(m);
+	case RW_COMMIT:
+		return 0; /* the journal's own business */
 	default:
 		return -EBADMSG;
 	}

@@ -326,6 +326,18 @@ void runaway_model_on_orphan(struct runaway_model *m, runaway_orphan_fn fn, void
 typedef void (*runaway_signal_fn)(void *ctx, const struct rw_signal *rec);
 void runaway_model_on_signal(struct runaway_model *m, runaway_signal_fn fn, void *ctx);
 
+/*
+ * What the model knows, as records (RW_KNOWN, RW_KNOWN_ORPHAN) that make another
+ * model know it: everybody, origins first; or one process with the living below
+ * it. Arguments are as the model holds them: redacted. 0 or -ENOMEM.
+ */
+typedef void (*runaway_record_fn)(void *ctx, const struct rw_hdr *rec, size_t len);
+int runaway_model_dump(const struct runaway_model *m, runaway_record_fn fn, void *ctx);
+int runaway_model_dump_proc(const struct runaway_model *m, const struct runaway_proc *p,
+			    runaway_record_fn fn, void *ctx);
+int runaway_model_dump_tree(const struct runaway_model *m, const struct runaway_proc *p,
+			    runaway_record_fn fn, void *ctx);
+
 /* ---- reading ---- */
 uint64_t runaway_model_now(const struct runaway_model *m); /* time of the last record */
 uint64_t runaway_model_realtime(const struct runaway_model *m, uint64_t boot_ns); /* 0 stays 0 */

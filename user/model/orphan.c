@@ -144,16 +144,30 @@ static void infer_origin(struct runaway_model *m, struct runaway_proc *p, struct
 		process_set_origin(m, p, old);
 }
 
+/*
+ * Who looks at the tasks or into /proc comes later than the kernel, by seconds when no
+ * daemon ran meanwhile: the child was handed on when its parent ended.
+ */
+static uint64_t moved_at(const struct runaway_model *m, const struct runaway_proc *p,
+			 const struct move *mv)
+{
+	const struct runaway_proc *old = process_find(m, mv->from);
+
+	if (mv->via == RW_VIA_HOOK || !old || !old->exit_known || old->exit_ns >= mv->at_ns)
+		return mv->at_ns;
+	return MAX(old->exit_ns, p->id.start_ns);
+}
+
 static int first_hop(struct runaway_model *m, struct runaway_proc *p, const struct move *mv)
 {
 	bool found_before = p->orphan;
 	struct runaway_orphan *o = p->orphan ? p->orphan : orphan_new(m, p);
-	struct runaway_hop hop = { .at_ns = mv->at_ns, .from = mv->from, .to = mv->to };
+	struct runaway_hop hop = { .at_ns = moved_at(m, p, mv), .from = mv->from, .to = mv->to };
 
 	if (!o)
 		return -ENOMEM;
 	infer_origin(m, p, mv->from);
-	o->since_ns = mv->at_ns;
+	o->since_ns = hop.at_ns;
 	o->origin_known = p->origin != NULL;
 	o->via = mv->via;
 	add_hop(o, &hop);
@@ -208,7 +222,8 @@ static int told_again(struct runaway_model *m, struct runaway_proc *p, const str
 
 	if (!o || o->since_ns == 0)
 		return p->state == RUNAWAY_ALIVE ? first_hop(m, p, mv) : 0;
-	if (o->hop_count == 1 && mv->at_ns < o->since_ns) {
+	if (o->hop_count == 1 &&
+	    (mv->at_ns < o->since_ns || (mv->via == RW_VIA_HOOK && o->via != RW_VIA_HOOK))) {
 		o->since_ns = o->hop[0].at_ns = mv->at_ns;
 		o->via = mv->via;
 	}
@@ -274,6 +289,37 @@ int model_reparent(struct runaway_model *m, const struct rw_reparent *r)
 		return p->orphan ? told_again(m, p, &mv) : 0;
 	return apply_move(m, p, &mv);
 }
+
+int model_known_orphan(struct runaway_model *m, const struct rw_known_orphan *r)
+{
+	struct runaway_proc *p = process_living(m, id_of(&r->id));
+	struct runaway_orphan *o;
+
+	if (!p || p->state != RUNAWAY_ALIVE) {
+		m->counters.unknown_process++;
+		return 0;
+	}
+	o = p->orphan ? p->orphan : orphan_new(m, p);
+	if (!o)
+		return -ENOMEM;
+	o->since_ns = r->since_ns;
+	o->first_seen_ns = r->first_seen_ns;
+	o->known_ns = r->known_ns;
+	o->origin_known = r->origin_known && p->origin;
+	o->baseline_ns = r->baseline_ns;
+	o->tree_cpu_ns = o->window_cpu_ns = r->tree_cpu_ns;
+	o->window_start_ns = r->hdr.time_ns;
+	o->via = r->via;
+	o->hop_count = r->hop_count;
+	for (size_t i = 0; i < RUNAWAY_HOPS_MAX; i++)
+		o->hop[i] = (struct runaway_hop){ .at_ns = r->hop[i].at_ns,
+						  .from = id_of(&r->hop[i].from),
+						  .to = id_of(&r->hop[i].to) };
+	set_reaper(o, id_of(&r->reaper), r->reaper_flags, r->reaper_comm);
+	return 0;
+}
+
+static_assert(RW_KNOWN_HOPS == RUNAWAY_HOPS_MAX, "hops of the record");
 
 int orphan_found(struct runaway_model *m, struct runaway_proc *p, uint64_t at_ns)
 {

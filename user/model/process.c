@@ -106,23 +106,33 @@ int process_new(struct runaway_model *m, struct runaway_id id, uint64_t at_ns,
 	return 0;
 }
 
-int process_new_dead(struct runaway_model *m, struct runaway_id id, uint64_t at_ns,
-		     struct runaway_proc **ret)
+int process_new_remembered(struct runaway_model *m, struct runaway_id id, uint64_t at_ns,
+			   struct runaway_proc **ret)
 {
 	struct runaway_proc *p;
 	int r;
 
-	if (m->held[0].count + m->held[1].count >= HELD_MAX)
-		return -ENOSPC;
 	r = process_make(m, id, at_ns, &p);
 	if (r < 0)
 		return r;
 	p->state = RUNAWAY_DEAD;
 	p->exit_ns = at_ns;
 	m->remembered++;
-	process_hold(m, p);
 	*ret = p;
 	return 0;
+}
+
+int process_new_dead(struct runaway_model *m, struct runaway_id id, uint64_t at_ns,
+		     struct runaway_proc **ret)
+{
+	int r;
+
+	if (m->held[0].count + m->held[1].count >= HELD_MAX)
+		return -ENOSPC;
+	r = process_new_remembered(m, id, at_ns, ret);
+	if (r == 0)
+		process_hold(m, *ret);
+	return r;
 }
 
 void process_set_comm(struct runaway_proc *p, const char comm[static RW_COMM_LEN])
@@ -225,6 +235,20 @@ static void prune(struct runaway_model *m, struct runaway_proc *p)
 			origin->refs--;
 		p = origin;
 	}
+}
+
+void process_prune_unnamed(struct runaway_model *m)
+{
+	struct id_list unnamed = { 0 };
+	struct runaway_proc *p;
+
+	/* Pruning one may free others: the table is not walked meanwhile. */
+	for (p = m->by_id; p; p = p->hh.next)
+		if (p->state == RUNAWAY_DEAD && p->refs == 0)
+			id_list_add(&unnamed, p->id);
+	for (size_t i = 0; i < unnamed.count; i++)
+		prune(m, process_find(m, unnamed.id[i]));
+	free(unnamed.id);
 }
 
 static bool is_own_ancestor(const struct runaway_proc *p, const struct runaway_proc *o)

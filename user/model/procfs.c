@@ -56,7 +56,7 @@ static int procfs_exe(struct runaway_proc *p, const char *s, size_t len)
 	return p->image->exe ? 0 : -ENOMEM;
 }
 
-static int procfs_cgroup(struct runaway_proc *p, const char *s, size_t len)
+int process_set_cgroup_text(struct runaway_proc *p, const char *s, size_t len)
 {
 	_cleanup_free_ char *text = strndup(s, len);
 	char *path;
@@ -93,7 +93,7 @@ int model_procfs(struct runaway_model *m, const struct rw_procfs *r, size_t len)
 	case RW_PROCFS_EXE:
 		return procfs_exe(p, r->data, r->bytes);
 	case RW_PROCFS_CGROUP:
-		return procfs_cgroup(p, r->data, r->bytes);
+		return process_set_cgroup_text(p, r->data, r->bytes);
 	default:
 		return -EBADMSG;
 	}

@@ -8,8 +8,7 @@
  * Trees of orphans below (under a subreaper that is an orphan itself) are
  * their own and left out.
  */
-static const struct runaway_proc *tree_next(const struct runaway_proc *root,
-					    const struct runaway_proc *p)
+const struct runaway_proc *tree_next(const struct runaway_proc *root, const struct runaway_proc *p)
 {
 	const struct runaway_proc *next = p->child_head;
 

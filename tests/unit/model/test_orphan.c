@@ -84,6 +84,32 @@ static void test_the_exact_time_comes_late(void **state)
 	world_free(&w);
 }
 
+/* Nobody looked for a while: it is an orphan since its parent ended, not since it was seen. */
+static void test_the_parents_end_is_when_it_was_orphaned(void **state)
+{
+	struct world w;
+	uint64_t ended;
+
+	(void)state;
+	world_new(&w);
+	boot(&w);
+	forks(&w, 1, 10, "sh");
+	forks(&w, 10, 11, "kid");
+	forks(&w, 10, 12, "other");
+	exits(&w, 10, 9);
+	ended = w.now_ns;
+	w.now_ns += 5 * SEC;
+	reparents_via(&w, 11, 10, 1, RW_TF_NS_INIT, RW_VIA_PROCFS);
+	task(&w, 12, 1, "other", 0);
+	for (uint32_t pid = 11; pid <= 12; pid++) {
+		assert_int_equal(find(&w, pid)->orphan->since_ns, ended);
+		assert_int_equal(find(&w, pid)->orphan->hop[0].at_ns, ended);
+	}
+	tick(&w);
+	assert_int_equal(runaway_orphan_age_ns(w.m, find(&w, 11)) / SEC, 5);
+	world_free(&w);
+}
+
 static void test_second_and_later_hops(void **state)
 {
 	struct world w;
@@ -259,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_a_killed_script_leaves_an_orphan),
 		cmocka_unit_test(test_the_same_move_told_three_times_is_one_hop),
 		cmocka_unit_test(test_the_exact_time_comes_late),
+		cmocka_unit_test(test_the_parents_end_is_when_it_was_orphaned),
 		cmocka_unit_test(test_second_and_later_hops),
 		cmocka_unit_test(test_another_thread_takes_the_child),
 		cmocka_unit_test(test_a_zombie_is_handed_on_but_no_orphan),
