@@ -20,6 +20,7 @@ V       ?= 0
 ARCH    := $(shell uname -m)
 BPFARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(ARCH)))
 B       := build$(if $(filter 1,$(SAN)),/san)
+INCLUDE := include
 Q       := $(if $(filter 1,$(V)),,@)
 say      = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' "$(1)" "$(2)")
 
@@ -30,7 +31,7 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS  ?= -O2 -g
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SAN_FLAGS) \
            -fno-strict-aliasing -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
-           -Iinclude -Iuser -I$B/bpf \
+           -I$(INCLUDE) -Iuser -I$B/bpf \
            -DRUNAWAY_VERSION='"$(VERSION)"' -DRUNAWAY_COMMIT='"$(COMMIT)"'
 SAN_FLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
 LDFLAGS ?=
@@ -111,7 +112,7 @@ $B/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-gnu-variable-sized-type-not-at-end \
-	    -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(ARCH) -Iinclude -Ibpf -MMD -MP -MT $@ \
+	    -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(ARCH) -I$(INCLUDE) -Ibpf -MMD -MP -MT $@ \
 	    -c -o $@ $<
 	$(Q)$(STRIP) -g $@
 
@@ -187,7 +188,19 @@ $B/tests/vm/%: tests/vm/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(shell pkg-config --libs libbpf libelf zlib)
 
-tests: bin $(UNIT) $(HELPERS) $(VM_BIN) clang-objects
+tests: bin $(UNIT) $(HELPERS) $(VM_BIN) clang-objects $B/upgraded/bin/runawayd
+
+# The daemon of another build, whose maps are laid out otherwise: tests upgrade to it.
+UP := $B/upgraded
+$(UP)/bin/runawayd: $B/bin/runawayd
+	$(Q)mkdir -p $(UP)/include/runaway $(@D)
+	$(Q)for h in include/runaway/*.h; do \
+	    sed 's/^\t__u32 hierarchy_id;$$/&\n\t__u64 spare;/' $$h > $@.h; \
+	    cmp -s $@.h $(UP)/$$h || cp $@.h $(UP)/$$h; done
+	$(Q)$(MAKE) --no-print-directory B=$(UP) INCLUDE=$(UP)/include $(UP)/lib/sensor.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(call room_obj,daemon) \
+	    $(LINKED:$B/lib/sensor.a=$(UP)/lib/sensor.a) $(LDLIBS)
 
 ## the sensor's BPF objects by each clang that is supported and installed, in $B/clang-*
 clang-objects:

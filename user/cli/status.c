@@ -154,6 +154,35 @@ static void print_store(struct cli *c, const cJSON *s)
 	fputc('\n', c->out);
 }
 
+/* Only where there is something to tell: pins, or what an earlier daemon left. */
+static void print_continuity(struct cli *c, const cJSON *s)
+{
+	const cJSON *k = runaway_cli_get(s, "continuity"), *journal;
+	const char *pins = runaway_json_str(k, "pins", "none");
+	const char *why = runaway_cli_string(k, "why_replaced");
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	bool whole = runaway_json_true(k, "whole", false);
+
+	if (!k)
+		return;
+	journal = runaway_cli_get(k, "journal");
+	runaway_cli_label(c, "continuity");
+	strbuf_addf(&b, "pins %s", pins);
+	if (why)
+		strbuf_addf(&b, " (%s)", why);
+	if (runaway_json_true(k, "recalled", false)) {
+		strbuf_addf(&b, ", %.0f processes recalled, ",
+			    runaway_json_num(k, "recalled_processes", 0));
+		runaway_cli_add_seconds(&b, runaway_cli_get(k, "down_s"));
+		strbuf_adds(&b, whole ? " without a daemon, the kernel watched"
+				      : " without a daemon, nobody watched");
+	}
+	runaway_cli_text(c, b.data);
+	if (!journal || runaway_json_true(journal, "failing", false))
+		runaway_cli_paint(c, CLI_RED, ", THE JOURNAL CANNOT BE WRITTEN");
+	fputc('\n', c->out);
+}
+
 static void print_privileges(struct cli *c, const cJSON *s)
 {
 	bool dropped = runaway_json_true(s, "privileges_dropped", false);
@@ -203,6 +232,7 @@ static int print_status(struct cli *c, const cJSON *s)
 	print_losses(c, s);
 	print_population(c, s);
 	print_store(c, s);
+	print_continuity(c, s);
 	print_privileges(c, s);
 	print_rest(c, s);
 	print_version(c, s);

@@ -15,6 +15,13 @@
 #include "out/http.h"
 #include "out/metrics.h"
 #include "out/view.h"
+#include "sensor/journal.h"
+
+/* Orphans that became known within one record: told to the journal after it. */
+struct id_queue {
+	struct runaway_id *id;
+	size_t count, cap;
+};
 
 struct daemon {
 	const struct options *opt;
@@ -29,6 +36,8 @@ struct daemon {
 	struct incident_store *store;
 	struct runaway_sensor *sensor;
 	struct runaway_recorder *recorder;
+	struct runaway_journal *journal; /* NULL: it could not be opened */
+	struct id_queue new_orphans;
 	struct runaway_http *http;
 	struct runaway_control *control;
 	struct daemon_gate gate;
@@ -63,6 +72,18 @@ void daemon_teardown(struct daemon *d);
 int daemon_loop(struct daemon *d);
 /* The sink of all records. ctx is the struct daemon. */
 void daemon_sink(void *ctx, const struct rw_hdr *rec, size_t len);
+
+/* continuity.c: what the next daemon must know. */
+int daemon_open_journal(struct daemon *d);
+/* Is what comes to the sink what an earlier daemon knew? */
+bool daemon_recalling(const struct daemon *d);
+/* Feeds the model, and the journal with what nobody could tell again. */
+void daemon_apply(struct daemon *d, const struct rw_hdr *rec, size_t len);
+void daemon_note_orphan(struct daemon *d, struct runaway_id id);
+/* Makes the journal anew from what the model knows. */
+void daemon_renew_journal(struct daemon *d);
+/* Once a tick: renews it when it has grown, or could not be written. */
+void daemon_tend_journal(struct daemon *d);
 
 /* findings.c: findings to incidents. */
 extern const struct lane_engine_ops daemon_engine_ops;

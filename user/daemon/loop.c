@@ -38,12 +38,12 @@ void daemon_sink(void *ctx, const struct rw_hdr *rec, size_t len)
 
 	if (d->recorder)
 		runaway_recorder_add(d->recorder, rec, len);
-	if (rec->type == RW_CHILDREN || rec->type == RW_REPARENT) {
+	if ((rec->type == RW_CHILDREN || rec->type == RW_REPARENT) && !daemon_recalling(d)) {
 		now = runaway_boot_ns();
 		runaway_histogram_add(&d->runtime.event_latency,
 				      now > rec->time_ns ? (double)(now - rec->time_ns) / 1e9 : 0);
 	}
-	runaway_model_apply(d->model, rec, len);
+	daemon_apply(d, rec, len);
 }
 
 static void on_orphan(void *ctx, const struct runaway_proc *p)
@@ -51,6 +51,7 @@ static void on_orphan(void *ctx, const struct runaway_proc *p)
 	struct daemon *d = ctx;
 	struct rw_id id = { .start_ns = p->id.start_ns, .pid = p->id.pid };
 
+	daemon_note_orphan(d, p->id);
 	/* While opening, the sensor reads up everybody by itself. */
 	if (d->sensor)
 		runaway_sensor_enrich(d->sensor, id, p->image && p->image->args);
@@ -263,6 +264,7 @@ static void tick(struct daemon *d)
 	write_textfile(d, now);
 	summary(d, now);
 	flush_recording(d, now);
+	daemon_tend_journal(d);
 	/* Only a scan that worked keeps the service manager's watchdog quiet. */
 	if (r == 0 || r == -EXDEV)
 		notify_send("WATCHDOG=1");

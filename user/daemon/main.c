@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* runawayd: an eBPF sensor for processes that run away. */
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,21 +50,32 @@ static int check_config(const char *path)
 	return RUNAWAY_EXIT_OK;
 }
 
-static int unload(const char *pin_dir)
+/* The journal of a runtime folder. -ENOENT: there is none. */
+static int unload_journal(const char *runtime_dir)
 {
-	int r = runaway_sensor_unload(pin_dir ? pin_dir : RUNAWAY_DEFAULT_PIN);
+	_cleanup_close_ int fd = open(runtime_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (r == -ENOENT) {
-		printf("nothing was pinned\n");
-		return RUNAWAY_EXIT_OK;
-	}
+	return fd < 0 ? -errno : runaway_journal_remove(fd);
+}
+
+static int unload(const struct options *opt)
+{
+	const char *pin_dir = opt->pin_dir ? opt->pin_dir : RUNAWAY_DEFAULT_PIN;
+	int r = runaway_sensor_unload(pin_dir), j;
+
 	if (r == -EINVAL)
 		return RUNAWAY_EXIT_USAGE;
-	if (r < 0) {
+	if (r == -EBUSY)
+		return RUNAWAY_EXIT_FAILED;
+	if (r < 0 && r != -ENOENT) {
 		log_error_errno(r, "cannot unload");
 		return r == -EACCES || r == -EPERM ? RUNAWAY_EXIT_DENIED : RUNAWAY_EXIT_FAILED;
 	}
-	printf("removed\n");
+	/* What it tells of belongs to what was unloaded. A running daemon's stays its own. */
+	j = unload_journal(opt->runtime_dir);
+	if (j < 0 && j != -ENOENT && j != -EBUSY)
+		log_warning_errno(j, "cannot remove the journal in %s", opt->runtime_dir);
+	printf(r == 0 || j == 0 ? "removed\n" : "nothing was pinned\n");
 	return RUNAWAY_EXIT_OK;
 }
 
@@ -99,7 +111,7 @@ int main(int argc, char **argv)
 	case MODE_REPLAY:
 		return daemon_replay(&opt);
 	case MODE_UNLOAD:
-		return unload(opt.pin_dir);
+		return unload(&opt);
 	case MODE_RUN:
 		return run(&opt);
 	}

@@ -172,12 +172,19 @@ static int setup_sensor(struct daemon *d)
 	};
 	int r;
 
+	r = daemon_open_journal(d);
+	if (r < 0)
+		return r;
+	c.journal = d->journal;
 	if (d->opt->record) {
 		r = runaway_recorder_open(d->opt->record, &d->recorder);
 		if (r < 0)
 			return log_error_errno(r, "cannot record to %s", d->opt->record);
 	}
-	return runaway_sensor_open(&c, daemon_sink, d, &d->sensor);
+	r = runaway_sensor_open(&c, daemon_sink, d, &d->sensor);
+	if (r == 0)
+		daemon_renew_journal(d);
+	return r;
 }
 
 static int setup_outputs(struct daemon *d)
@@ -277,6 +284,7 @@ static void fill_view(struct daemon *d)
 		.store = d->store,
 		.sensor = d->sensor,
 		.runtime = &d->runtime,
+		.journal = d->journal,
 		.host_label = d->host_label,
 		.env = d->env,
 		.series_dropped = &d->series_dropped,
@@ -385,6 +393,8 @@ void daemon_teardown(struct daemon *d)
 		unlinkat(d->runtime_dir_fd, "control.sock", 0);
 	runaway_http_close(d->http);
 	runaway_sensor_close(d->sensor);
+	runaway_journal_close(d->journal);
+	free(d->new_orphans.id);
 	if (d->recorder && runaway_recorder_close(d->recorder) < 0)
 		log_error("the recording is incomplete: %s could not be written", d->opt->record);
 	runaway_engine_free(d->engine);

@@ -316,6 +316,9 @@ static void follow(struct tick *t, struct runaway_finding *f, bool matched,
 	enum lane_verdict v;
 
 	f->seen_tick = t->e->tick;
+	/* What it had burned when this daemon first saw it, an earlier one has counted. */
+	if (f->adopted && !f->seen)
+		f->cpu_ns_last = s->cpu_ns;
 	f->seen = true;
 	v = runaway_lane_step(f->lane, matched, &s->numbers, t->now_ns, &f->state, f->evidence,
 			      &f->evidence_count);

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "out/web_config.h"
 
 #define DETAIL_SIZE 256
@@ -128,6 +129,12 @@ static void check_scan(struct check *c)
 			(double)age_ns / 1e9, (double)s->scan_duration_ns / 1e6, s->scan_tasks);
 }
 
+/* The kernel side's counters go on over a restart: what an earlier daemon told is no news. */
+static uint64_t since_then(uint64_t total, uint64_t told_before)
+{
+	return total - MIN(total, told_before);
+}
+
 static void check_losses(struct check *c)
 {
 	const struct runaway_model_counters *m = runaway_model_counters(c->v->model);
@@ -136,6 +143,8 @@ static void check_losses(struct check *c)
 
 	for (size_t i = 0; s && i < RW_KERNEL_TYPES; i++)
 		dropped += s->kernel.dropped[i];
+	if (s)
+		dropped = since_then(dropped, s->told_before[0] + s->told_before[1]);
 	verdict(c, !dropped && !m->lost_events,
 		"%" PRIu64 " records dropped, %" PRIu64 " lineage events lost, %" PRIu64
 		" sequence gaps",
@@ -149,6 +158,8 @@ static void check_misses(struct check *c)
 
 	for (size_t i = 0; s && i < s->prog_count; i++)
 		misses += s->prog[i].misses;
+	if (s)
+		misses = since_then(misses, s->told_before[2]);
 	verdict(c, misses == 0, "%" PRIu64 " program runs were skipped by the kernel", misses);
 }
 
@@ -159,7 +170,9 @@ static void check_capacity(struct check *c)
 	uint64_t refused = m->processes_full + m->cgroups_full;
 
 	if (s)
-		refused += s->kernel.procs_full + s->kernel.threads_full + s->kernel.cgroups_full;
+		refused += since_then(s->kernel.procs_full + s->kernel.threads_full +
+					      s->kernel.cgroups_full,
+				      s->told_before[3]);
 	verdict(c, refused == 0, "%" PRIu64 " processes, threads or cgroups did not fit", refused);
 }
 
@@ -210,6 +223,26 @@ static void check_chain(struct check *c)
 		"hash chain of %" PRIu64 " events, %" PRIu64 " bad lines, %" PRIu64
 		" torn lines set aside",
 		i.chain_length, i.bad_lines, i.torn_lines);
+}
+
+static void check_continuity(struct check *c)
+{
+	const struct runaway_continuity *k = c->v->sensor ? runaway_sensor_continuity(c->v->sensor)
+							  : NULL;
+	struct runaway_journal_info i = { .failing = true, .error = -ENOENT };
+
+	if (c->v->journal)
+		runaway_journal_info(c->v->journal, &i);
+	if (i.failing)
+		verdict(c, false, "the journal cannot be written: %s", runaway_strerror(i.error));
+	else if (!k || k->pins == RUNAWAY_PINS_NONE)
+		verdict(c, true,
+			"journal of %" PRIu64 " bytes; nothing is pinned: what happens "
+			"while no daemon runs is not seen",
+			i.bytes);
+	else
+		verdict(c, true, "journal of %" PRIu64 " bytes; pins %s%s%s", i.bytes,
+			runaway_pins_name(k->pins), k->why[0] ? ": " : "", k->why);
 }
 
 static void check_listener(struct check *c)
@@ -285,6 +318,8 @@ static const struct check_row checks[] = {
 	{ "gate", check_gate,
 	  "see `runawayctl gate status` and the log; after a disarming: `runawayctl gate release`; "
 	  "after its end: restart the daemon" },
+	{ "continuity", check_continuity,
+	  "free space in the runtime directory and make it writable to the daemon's user" },
 	{ "metrics_listener", check_listener, "set web.listen_address to a free address" },
 	{ "textfile", check_textfile,
 	  "make the folder of textfile.path exist and writable to the daemon's user" },

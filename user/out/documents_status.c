@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "out/web_config.h"
 
 static void write_daemon(const struct runaway_view *v, struct json_writer *w)
@@ -87,6 +88,52 @@ static void write_gaps(const struct runaway_view *v, struct json_writer *w)
 		json_object_end(w);
 	}
 	json_array_end(w);
+}
+
+static void write_journal(const struct runaway_view *v, struct json_writer *w)
+{
+	struct runaway_journal_info i;
+
+	json_key(w, "journal");
+	if (!v->journal) {
+		json_null(w);
+		return;
+	}
+	runaway_journal_info(v->journal, &i);
+	json_object_begin(w);
+	json_kv_bool(w, "failing", i.failing);
+	json_kv_string(w, "why_failing", i.failing ? runaway_strerror(i.error) : NULL);
+	json_kv_uint(w, "bytes", i.bytes);
+	json_kv_uint(w, "made", i.made);
+	json_kv_uint(w, "write_errors", i.errors);
+	json_object_end(w);
+}
+
+/* What this start took over from an earlier daemon. */
+static void write_continuity(const struct runaway_view *v, struct json_writer *w)
+{
+	const struct runaway_continuity *c = v->sensor ? runaway_sensor_continuity(v->sensor)
+						       : NULL;
+
+	json_key(w, "continuity");
+	if (!c) {
+		json_null(w);
+		return;
+	}
+	json_object_begin(w);
+	json_kv_string(w, "pins", runaway_pins_name(c->pins));
+	json_kv_string(w, "why_replaced", c->why[0] ? c->why : NULL);
+	json_kv_bool(w, "recalled", c->until_ns != 0);
+	json_kv_uint(w, "recalled_processes", v->runtime->recalled_processes);
+	runaway_out_write_boot_time(v, w, "recalled_until", c->until_ns);
+	json_key(w, "down_s");
+	if (c->until_ns)
+		json_fixed(w, (double)c->down_ns / 1e9, 3);
+	else
+		json_null(w);
+	json_kv_bool(w, "whole", c->whole);
+	write_journal(v, w);
+	json_object_end(w);
 }
 
 static void write_kernel_losses(const struct runaway_sensor_stats *s, struct json_writer *w)
@@ -240,6 +287,7 @@ void runaway_doc_status(const struct runaway_view *v, struct json_writer *w)
 	write_components(v, w);
 	write_gaps(v, w);
 	write_features(v, w);
+	write_continuity(v, w);
 	write_counters(v, w);
 	write_population(v, w);
 	write_scan(v, w);

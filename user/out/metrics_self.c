@@ -102,6 +102,30 @@ static void write_store_pending(struct exposition *e)
 	runaway_metrics_u64(e, i.pending_lines, NULL);
 }
 
+static bool journal_info(const struct exposition *e, struct runaway_journal_info *ret)
+{
+	if (!e->view->journal)
+		return false;
+	runaway_journal_info(e->view->journal, ret);
+	return true;
+}
+
+static void write_journal_bytes(struct exposition *e)
+{
+	struct runaway_journal_info i;
+
+	if (journal_info(e, &i))
+		runaway_metrics_u64(e, i.bytes, NULL);
+}
+
+static void write_journal_errors(struct exposition *e)
+{
+	struct runaway_journal_info i;
+
+	if (journal_info(e, &i))
+		runaway_metrics_u64(e, i.errors, NULL);
+}
+
 static void write_cpu(struct exposition *e)
 {
 	if (!isnan(e->self.cpu_seconds))
@@ -167,6 +191,10 @@ const struct metrics_family runaway_metrics_self[] = {
 	  "Writes and syncs of the incident store that failed.", write_store_errors },
 	{ "runaway_store_pending_lines", METRICS_GAUGE,
 	  "Lines of the incident store that wait for the disk.", write_store_pending },
+	{ "runaway_journal_bytes", METRICS_GAUGE,
+	  "Size of the journal that the next daemon reads at its start.", write_journal_bytes },
+	{ "runaway_journal_write_errors_total", METRICS_COUNTER,
+	  "Writes of the journal that failed.", write_journal_errors },
 	{ "process_cpu_seconds_total", METRICS_COUNTER,
 	  "Total user and system CPU time spent in seconds.", write_cpu },
 	{ "process_resident_memory_bytes", METRICS_GAUGE, "Resident memory size in bytes.",

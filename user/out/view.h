@@ -15,6 +15,7 @@
 #include "incident/incident.h"
 #include "lanes/engine.h"
 #include "model/model.h"
+#include "sensor/journal.h"
 #include "sensor/sensor.h"
 
 #define RUNAWAY_HIST_BUCKETS 12
@@ -65,7 +66,8 @@ struct runaway_runtime {
 	const char *listen_address;		  /* as bound; NULL: off */
 	const struct runaway_web_config *web;	  /* NULL: plain HTTP, open to all */
 	const char *state_dir, *runtime_dir, *pin_dir;
-	const char *store_dir; /* state_dir as the daemon itself reaches it; NULL: the same */
+	size_t recalled_processes; /* that an earlier daemon's journal told of */
+	const char *store_dir;	   /* state_dir as the daemon itself reaches it; NULL: the same */
 	uint32_t uid;
 	uint64_t cap_effective;	       /* CapEff of the running daemon */
 	uint64_t rescans_by_reason[4]; /* enum runaway_rescan */
@@ -79,7 +81,8 @@ struct runaway_view {
 	const struct runaway_model *model;
 	const struct lane_engine *engine;
 	struct incident_store *store;
-	const struct runaway_sensor *sensor; /* NULL in replay */
+	const struct runaway_sensor *sensor;   /* NULL in replay */
+	const struct runaway_journal *journal; /* NULL: there is none */
 	const struct runaway_runtime *runtime;
 	const char *host_label, *env;
 	/* Counts what an exposition folded into `_other`; NULL: nobody keeps it, no such series. */

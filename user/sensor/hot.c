@@ -117,5 +117,5 @@ int sensor_hot_scan(struct runaway_sensor *s, uint64_t now_ns)
 		s->skel->bss->rw_hot_tid[n++] = t->tid;
 	}
 	s->skel->bss->rw_hot_count = n;
-	return bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.rw_hot), &opts);
+	return bpf_prog_test_run_opts(s->hot_prog_fd, &opts);
 }

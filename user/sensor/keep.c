@@ -84,34 +84,25 @@ int sensor_walk_open(const struct sensor_walk *w)
 	return walk_open(w);
 }
 
-static int keep_walk(struct sensor_walk *w, struct bpf_link *link, const char *what)
+static void keep_walk(struct sensor_walk *w, const char *what)
 {
-	w->link_fd = bpf_link__fd(link);
 	w->file_fd = file_of_link(w->link_fd);
 	if (w->file_fd < 0)
 		log_debug("the walk of %s is not a file (%s): made by bpf() each time", what,
 			  runaway_strerror(w->file_fd));
-	return 0;
 }
 
 /* The line in which the kernel (5.12) counts the runs that it skipped. */
 static void keep_misses(struct runaway_sensor *s)
 {
-	struct bpf_program *prog;
 	char path[64];
-	size_t n = 0;
 
-	bpf_object__for_each_program(prog, s->skel->obj)
-	{
-		if (!bpf_program__autoload(prog) || n == RUNAWAY_PROGS_MAX)
-			continue;
-		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_program__fd(prog));
-		s->misses_fd[n] = open(path, O_RDONLY | O_CLOEXEC);
-		snprintf(s->stats.prog[n].name, sizeof(s->stats.prog[n].name), "%s",
-			 bpf_program__name(prog));
-		n++;
+	for (size_t i = 0; i < s->prog_count; i++) {
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", s->prog[i].fd);
+		s->misses_fd[i] = open(path, O_RDONLY | O_CLOEXEC);
+		memcpy(s->stats.prog[i].name, s->prog[i].name, sizeof(s->prog[i].name));
 	}
-	s->stats.prog_count = n;
+	s->stats.prog_count = s->prog_count;
 }
 
 uint64_t sensor_misses_read(int fdinfo_fd)
@@ -143,8 +134,9 @@ int sensor_keep(struct runaway_sensor *s)
 	if (!s->counters || !s->markers)
 		return log_error_errno(-errno, "cannot map the kernel side's maps");
 	keep_misses(s);
-	keep_walk(&s->task_walk, s->skel->links.rw_walk, "tasks");
-	return keep_walk(&s->cgroup_walk, s->skel->links.rw_cg_walk, "cgroups");
+	keep_walk(&s->task_walk, "tasks");
+	keep_walk(&s->cgroup_walk, "cgroups");
+	return 0;
 }
 
 void sensor_keep_close(struct runaway_sensor *s)

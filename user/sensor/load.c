@@ -81,7 +81,8 @@ static void set_sizes(struct runaway_sensor *s, const struct runaway_sensor_conf
 
 	s->max_processes = MAX(c->max_processes, 16u);
 	s->max_cgroups = MAX(c->max_cgroups, 16u);
-	s->events_bytes = ring_size(c->events_ring_bytes, 1u << 20);
+	/* Pinned, it has to hold what happens while the daemon is replaced. */
+	s->events_bytes = ring_size(c->events_ring_bytes, c->pin_dir ? 2u << 20 : 1u << 20);
 	s->samples_bytes = ring_size(c->samples_ring_bytes, 1u << 20);
 	bpf_map__set_max_entries(k->maps.rw_procs, s->max_processes);
 	bpf_map__set_max_entries(k->maps.rw_threads, s->max_processes * 4);
@@ -95,7 +96,7 @@ static void set_sizes(struct runaway_sensor *s, const struct runaway_sensor_conf
 }
 
 /* In which hierarchy a task's cgroup counts. */
-static int set_hierarchy(struct runaway_sensor *s, int ssid_cpu, int ssid_cpuacct)
+static int set_hierarchy(struct runaway_sensor *s)
 {
 	bool cpuacct = s->cgroup_tree && strstr(s->cgroup_tree, "cpuacct");
 	int id;
@@ -109,7 +110,7 @@ static int set_hierarchy(struct runaway_sensor *s, int ssid_cpu, int ssid_cpuacc
 	id = sensor_cgroups_hierarchy(s->proc_root, cpuacct ? "cpuacct" : "cpu");
 	if (id < 0)
 		return id;
-	s->skel->rodata->rw_cgroup_ssid = cpuacct ? ssid_cpuacct : ssid_cpu;
+	s->skel->rodata->rw_cgroup_ssid = cpuacct ? s->ssid_cpuacct : s->ssid_cpu;
 	s->skel->rodata->rw_hierarchy_id = id;
 	s->features.cgroup_ssid = s->skel->rodata->rw_cgroup_ssid;
 	s->features.cgroup_controller = cpuacct ? "cpuacct" : "cpu";
@@ -159,12 +160,13 @@ static int attach_all(struct runaway_sensor *s)
 	return rw_bpf__attach(s->skel);
 }
 
-int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
+/* Which programs this kernel takes, found by trying. */
+static int probe(struct runaway_sensor *s, unsigned int without)
 {
-	int r, ssid_cpu = -1, ssid_cpuacct = -1;
+	struct runaway_features *f = &s->features;
+	int r;
 
-	libbpf_set_print(to_log);
-	r = sensor_features_ask(&s->features, &ssid_cpu, &ssid_cpuacct);
+	r = sensor_features_ask(f, &s->ssid_cpu, &s->ssid_cpuacct);
 	if (r == -EPERM || r == -EACCES)
 		return log_error_errno(-EPERM,
 				       "loading BPF programs needs root, or CAP_BPF and "
@@ -179,28 +181,57 @@ int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 				       "CONFIG_DEBUG_INFO_BTF is needed");
 	if (r < 0)
 		return log_error_errno(r, "cannot ask the kernel for its features");
-	choose_variants(&s->features, c->without);
+	choose_variants(f, without);
+	return 0;
+}
+
+static int open_object(struct runaway_sensor *s, const struct runaway_sensor_config *c)
+{
+	int r;
 
 	s->skel = rw_bpf__open();
 	if (!s->skel)
 		return log_error_errno(-errno, "cannot open the BPF object");
 	set_sizes(s, c);
-	r = set_hierarchy(s, ssid_cpu, ssid_cpuacct);
+	r = set_hierarchy(s);
 	if (r < 0)
 		return log_error_errno(r, "cannot find the cgroup hierarchy");
 	bpf_program__set_autoload(s->skel->progs.rw_reparent, s->features.fentry_reparent);
 	bpf_program__set_autoload(s->skel->progs.rw_hot, s->features.hot_pass);
 	bpf_program__set_autoload(s->skel->progs.rw_features_ask, false);
-	if (c->pin_dir) {
-		r = sensor_pins_take(s, c->pin_dir);
-		if (r < 0)
-			return r;
+	return 0;
+}
+
+/* The programs that were loaded here, in the same form as adopted ones. */
+static void note_progs(struct runaway_sensor *s)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, s->skel->obj)
+	{
+		struct sensor_prog *p = &s->prog[s->prog_count];
+
+		if (!bpf_program__autoload(prog) || s->prog_count == RUNAWAY_PROGS_MAX)
+			continue;
+		snprintf(p->name, sizeof(p->name), "%s", bpf_program__name(prog));
+		p->fd = bpf_program__fd(prog);
+		s->prog_count++;
 	}
+	s->task_walk.link_fd = bpf_link__fd(s->skel->links.rw_walk);
+	s->cgroup_walk.link_fd = bpf_link__fd(s->skel->links.rw_cg_walk);
+	if (s->features.hot_pass)
+		s->hot_prog_fd = bpf_program__fd(s->skel->progs.rw_hot);
+}
+
+static int load_and_attach(struct runaway_sensor *s)
+{
+	int r;
+
 	r = rw_bpf__load(s->skel);
 	if (r < 0)
 		return log_error_errno(r, "the kernel refused the BPF programs (--log-level debug "
 					  "shows the verifier)");
-	r = sensor_set_markers(s, c->marker_names);
+	r = sensor_set_markers(s, s->marker_names);
 	if (r < 0)
 		return log_error_errno(r, "cannot set the CI marker names");
 	/* CPU used before this moment is nobody's business. */
@@ -211,8 +242,76 @@ int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 	r = attach_all(s);
 	if (r < 0)
 		return log_error_errno(r, "cannot attach the BPF programs");
+	note_progs(s);
 	r = give_up_scratch(s);
+	return r < 0 ? log_error_errno(r, "cannot give up the scratch of the exec program") : 0;
+}
+
+/* The maps of the pinned programs become the skeleton's; nothing is loaded. */
+static int load_adopted(struct runaway_sensor *s)
+{
+	int r;
+
+	r = rw_bpf__load(s->skel);
+	if (r == 0)
+		r = sensor_set_markers(s, s->marker_names);
 	if (r < 0)
-		return log_error_errno(r, "cannot give up the scratch of the exec program");
-	return c->pin_dir ? sensor_pins_make(s) : 0;
+		return log_error_errno(r,
+				       "cannot use the pinned maps in %s (runawayd --unload "
+				       "removes them)",
+				       s->pin_dir);
+	s->continuity.pins = RUNAWAY_PINS_ADOPTED;
+	log_info("adopted the pins in %s: the kernel side goes on", s->pin_dir);
+	return 0;
+}
+
+/* What is pinned and is not this daemon's goes, aloud. */
+static int clear_pins(struct runaway_sensor *s)
+{
+	int r = sensor_pins_remove(s->pin_dir);
+
+	if (r < 0)
+		return log_error_errno(r, "cannot remove the pins in %s", s->pin_dir);
+	s->continuity.pins = r ? RUNAWAY_PINS_REPLACED : RUNAWAY_PINS_MADE;
+	if (!r)
+		s->continuity.why[0] = '\0';
+	else
+		log_warning("replaced the pins that an earlier daemon left in %s: %s", s->pin_dir,
+			    s->continuity.why);
+	return 0;
+}
+
+/* Opens what is pinned, or makes room for what will be. 1: the pins are ours. */
+static int look_at_pins(struct runaway_sensor *s, const struct runaway_sensor_config *c)
+{
+	int r;
+
+	r = sensor_pins_lock(s, c->pin_dir);
+	if (r < 0)
+		return r;
+	r = sensor_adopt(s);
+	if (r != 0)
+		return r;
+	/* A map that was taken before the pins turned out incomplete would be kept. */
+	rw_bpf__destroy(TAKE_PTR(s->skel));
+	r = open_object(s, c);
+	return r < 0 ? r : clear_pins(s);
+}
+
+int sensor_load(struct runaway_sensor *s, const struct runaway_sensor_config *c)
+{
+	int r;
+
+	libbpf_set_print(to_log);
+	r = probe(s, c->without);
+	if (r == 0)
+		r = open_object(s, c);
+	if (r == 0 && c->pin_dir)
+		r = look_at_pins(s, c);
+	if (r < 0)
+		return r;
+	if (r == 1)
+		return load_adopted(s);
+	r = load_and_attach(s);
+	return r == 0 && c->pin_dir ? sensor_pins_make(s) : r;
 }

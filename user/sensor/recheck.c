@@ -115,4 +115,5 @@ void runaway_sensor_recheck(struct runaway_sensor *s)
 	s->pending_count = s->pending_old = kept;
 	s->pending_next_ns = next;
 	sensor_enrich_flush(s);
+	sensor_commit(s);
 }

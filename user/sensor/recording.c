@@ -10,7 +10,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
-#include "sensor/sensor.h"
+#include "sensor/records.h"
 
 #define RECORD_MAX   (64 * 1024)
 #define BUFFER_BYTES (256 * 1024)
@@ -105,26 +105,26 @@ static int next_record(FILE *f, char *buf, size_t *ret_len)
 	return r == 0 ? -ENODATA : r;
 }
 
-int runaway_recording_play(const char *path, runaway_sink_fn sink, void *ctx, uint64_t *ret_offset)
+int sensor_records_read(FILE *f, uint64_t limit, runaway_sink_fn sink, void *ctx,
+			uint64_t *ret_offset)
 {
 	_cleanup_free_ char *buf = aligned_alloc(16, RECORD_MAX);
 	char magic[sizeof(RW_RECORDING_MAGIC) - 1];
-	_cleanup_fclose_ FILE *f = NULL;
+	uint64_t at = sizeof(magic);
 	bool first = true;
 	size_t len = 0;
 	int r;
 
 	if (!buf)
 		return -ENOMEM;
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
 	if (read_exact(f, magic, sizeof(magic)) != 1 ||
 	    memcmp(magic, RW_RECORDING_MAGIC, sizeof(magic)) != 0)
 		return -EBADMSG;
-	for (;;) {
+	for (;; at += len) {
 		if (ret_offset)
-			*ret_offset = ftello(f);
+			*ret_offset = at;
+		if (at >= limit)
+			return 0;
 		r = next_record(f, buf, &len);
 		if (r <= 0)
 			return r;
@@ -133,4 +133,11 @@ int runaway_recording_play(const char *path, runaway_sink_fn sink, void *ctx, ui
 		first = false;
 		sink(ctx, (struct rw_hdr *)buf, len);
 	}
+}
+
+int runaway_recording_play(const char *path, runaway_sink_fn sink, void *ctx, uint64_t *ret_offset)
+{
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
+
+	return f ? sensor_records_read(f, UINT64_MAX, sink, ctx, ret_offset) : -errno;
 }

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Draining the rings: every record is checked, counted and handed on. */
+/*
+ * Draining the rings: every record is checked, counted and handed on. A record
+ * leaves its ring only after what the sink made of it is in the journal, so that
+ * a daemon that is killed in between leaves it to the next one.
+ *
+ * The layout is that of kernel/bpf/ringbuf.c since 5.8: a page with the reader's
+ * position, one with the writer's, then the data. The kernel maps the data twice, so
+ * that no record wraps; here it is mapped once, which halves what the process holds.
+ */
 
+#include <linux/bpf.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "sensor/sensor_priv.h"
 
@@ -29,7 +40,7 @@ static void check_sequence(struct runaway_sensor *s, const struct rw_hdr *h, int
 		*last = h->seq;
 }
 
-static int on_record(struct runaway_sensor *s, void *data, size_t size, int ring)
+static void on_record(struct runaway_sensor *s, const void *data, size_t size, int ring)
 {
 	const struct rw_hdr *h = data;
 
@@ -37,7 +48,7 @@ static int on_record(struct runaway_sensor *s, void *data, size_t size, int ring
 	if (size < sizeof(*h) || h->len > size || h->type >= RW_KERNEL_TYPES || !min_len[h->type] ||
 	    h->len < min_len[h->type]) {
 		s->stats.malformed++;
-		return 0;
+		return;
 	}
 	s->stats.received[h->type]++;
 	check_sequence(s, h, ring);
@@ -47,41 +58,199 @@ static int on_record(struct runaway_sensor *s, void *data, size_t size, int ring
 		sensor_snapshot_add(s, ((const struct rw_task *)data)->id);
 	sensor_hot_note(s, h);
 	s->sink(s->ctx, h, h->len);
+}
+
+/* What may be taken before it must be let go: the ring has to keep room. */
+#define RELEASE_SHARE 16
+/* Longest record of the kernel side, with room to spare. */
+#define RECORD_MAX (16 * 1024)
+
+static int ring_open(struct ring *g, int fd)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+	long page = getpagesize();
+	void *p;
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return -errno;
+	g->id = info.id;
+	g->size = info.max_entries;
+	g->scratch = aligned_alloc(16, RECORD_MAX);
+	if (!g->scratch)
+		return -ENOMEM;
+	p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	g->consumer = p;
+	p = mmap(NULL, page + g->size, PROT_READ, MAP_SHARED, fd, page);
+	if (p == MAP_FAILED)
+		return -errno;
+	g->producer = p;
+	g->data = (const char *)p + page;
+	g->pos = g->released = __atomic_load_n(g->consumer, __ATOMIC_ACQUIRE);
 	return 0;
 }
 
-static int on_event(void *ctx, void *data, size_t size)
+static void ring_close(struct ring *g)
 {
-	return on_record(ctx, data, size, 0);
+	long page = getpagesize();
+
+	if (g->consumer)
+		munmap(g->consumer, page);
+	if (g->producer)
+		munmap((void *)g->producer, page + g->size);
+	free(g->scratch);
+	*g = (struct ring){ 0 };
 }
 
-static int on_sample(void *ctx, void *data, size_t size)
+/* The record behind the header at g->pos; what wraps is put together. NULL: no record is so long.
+ */
+static void *ring_record(struct ring *g, uint32_t len)
 {
-	return on_record(ctx, data, size, 1);
+	size_t at = (g->pos + BPF_RINGBUF_HDR_SZ) & (g->size - 1), first = g->size - at;
+
+	if (len <= first)
+		return (void *)(g->data + at);
+	if (len > RECORD_MAX)
+		return NULL;
+	memcpy(g->scratch, g->data + at, first);
+	memcpy(g->scratch + first, g->data, len - first);
+	return g->scratch;
 }
 
+static int ring_take(struct runaway_sensor *s, int i)
+{
+	struct ring *g = &s->ring[i];
+	uint32_t head, len;
+	int n = 0;
+	void *rec;
+
+	while (g->pos < __atomic_load_n(g->producer, __ATOMIC_ACQUIRE)) {
+		head = __atomic_load_n((const uint32_t *)(g->data + (g->pos & (g->size - 1))),
+				       __ATOMIC_ACQUIRE);
+		/* Still being written: whoever is behind it waits, too. */
+		if (head & BPF_RINGBUF_BUSY_BIT)
+			break;
+		len = head & ~BPF_RINGBUF_DISCARD_BIT;
+		if (!(head & BPF_RINGBUF_DISCARD_BIT)) {
+			rec = ring_record(g, len);
+			if (rec)
+				on_record(s, rec, len, i);
+			else
+				s->stats.malformed++;
+			n++;
+		}
+		g->pos += (len + BPF_RINGBUF_HDR_SZ + 7) & ~UINT64_C(7);
+		if (g->pos - g->released >= g->size / RELEASE_SHARE)
+			sensor_commit(s);
+	}
+	return n;
+}
+
+/* ---- letting go ---- */
+static size_t fill_commit(const struct runaway_sensor *s, struct rw_commit *c)
+{
+	size_t cpus = s->ncpu <= RUNAWAY_COMMIT_CPUS ? s->ncpu : 0;
+
+	memset(c, 0, sizeof(*c));
+	c->hdr.type = RW_COMMIT;
+	c->hdr.len = (uint32_t)(sizeof(*c) + 2 * cpus * sizeof(c->seq[0]));
+	c->hdr.time_ns = runaway_boot_ns();
+	c->ncpu = (uint32_t)cpus;
+	for (int i = 0; i < 2; i++) {
+		c->pos[i] = s->ring[i].pos;
+		c->ring_id[i] = s->ring[i].id;
+		memcpy(c->seq + i * cpus, s->cpu_seq[i], cpus * sizeof(c->seq[0]));
+	}
+	memcpy(c->received, s->stats.received, sizeof(c->received));
+	c->sequence_gaps = s->stats.sequence_gaps;
+	c->malformed = s->stats.malformed;
+	c->told[0] = s->told.events;
+	c->told[1] = s->told.samples;
+	c->told[2] = s->told.misses;
+	c->told[3] = s->told.maps;
+	return c->hdr.len;
+}
+
+const struct rw_commit *runaway_sensor_books(struct runaway_sensor *s)
+{
+	fill_commit(s, s->commit);
+	return s->commit;
+}
+
+void sensor_commit(struct runaway_sensor *s)
+{
+	bool moved = false;
+
+	for (int i = 0; i < 2; i++)
+		moved = moved || s->ring[i].pos != s->ring[i].released;
+	if (!moved && !(s->journal && runaway_journal_dirty(s->journal)))
+		return;
+	/* A journal that cannot be written must not stop the rings: it says so itself. */
+	if (s->journal && !runaway_journal_recalling(s->journal))
+		runaway_journal_commit(s->journal, runaway_sensor_books(s));
+	for (int i = 0; i < 2; i++) {
+		s->ring[i].released = s->ring[i].pos;
+		__atomic_store_n(s->ring[i].consumer, s->ring[i].pos, __ATOMIC_RELEASE);
+	}
+}
+
+/*
+ * Goes on where an earlier reader of the same rings stopped. What it had written
+ * down it may not have had time to let go of: then this is made up for.
+ */
+bool sensor_books_restore(struct runaway_sensor *s, const struct rw_commit *c)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct ring *g = &s->ring[i];
+
+		if (c->ring_id[i] != g->id ||
+		    c->pos[i] > __atomic_load_n(g->producer, __ATOMIC_ACQUIRE))
+			return false;
+	}
+	for (int i = 0; i < 2; i++) {
+		struct ring *g = &s->ring[i];
+
+		/* Behind: its journal had failed, and the ring went on without it. */
+		g->pos = g->released = MAX(c->pos[i], g->pos);
+		__atomic_store_n(g->consumer, g->pos, __ATOMIC_RELEASE);
+		if (c->ncpu == s->ncpu)
+			memcpy(s->cpu_seq[i], c->seq + (size_t)i * c->ncpu,
+			       c->ncpu * sizeof(c->seq[0]));
+	}
+	memcpy(s->stats.received, c->received, sizeof(c->received));
+	s->stats.sequence_gaps = c->sequence_gaps;
+	s->stats.malformed = c->malformed;
+	memcpy(s->stats.told_before, c->told, sizeof(c->told));
+	s->told.events = c->told[0];
+	s->told.samples = c->told[1];
+	s->told.misses = c->told[2];
+	s->told.maps = c->told[3];
+	return true;
+}
+
+/* ---- both rings ---- */
 int sensor_rings_open(struct runaway_sensor *s)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
-	int fd[2];
+	const int fd[2] = { bpf_map__fd(s->skel->maps.rw_events),
+			    bpf_map__fd(s->skel->maps.rw_samples) };
+	int r;
 
+	s->commit = calloc(1, sizeof(*s->commit) + 2 * (size_t)s->ncpu * sizeof(s->commit->seq[0]));
+	if (!s->commit)
+		return -ENOMEM;
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->epoll_fd < 0)
+		return -errno;
 	for (int i = 0; i < 2; i++) {
 		s->cpu_seq[i] = calloc(s->ncpu, sizeof(uint64_t));
 		if (!s->cpu_seq[i])
 			return -ENOMEM;
-	}
-	s->events = ring_buffer__new(bpf_map__fd(s->skel->maps.rw_events), on_event, s, NULL);
-	if (!s->events)
-		return -errno;
-	s->samples = ring_buffer__new(bpf_map__fd(s->skel->maps.rw_samples), on_sample, s, NULL);
-	if (!s->samples)
-		return -errno;
-	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (s->epoll_fd < 0)
-		return -errno;
-	fd[0] = ring_buffer__epoll_fd(s->events);
-	fd[1] = ring_buffer__epoll_fd(s->samples);
-	for (int i = 0; i < 2; i++) {
+		r = ring_open(&s->ring[i], fd[i]);
+		if (r < 0)
+			return r;
 		ev.data.fd = fd[i];
 		if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd[i], &ev) < 0)
 			return -errno;
@@ -91,10 +260,11 @@ int sensor_rings_open(struct runaway_sensor *s)
 
 void sensor_rings_close(struct runaway_sensor *s)
 {
-	ring_buffer__free(s->events);
-	ring_buffer__free(s->samples);
-	free(s->cpu_seq[0]);
-	free(s->cpu_seq[1]);
+	for (int i = 0; i < 2; i++) {
+		ring_close(&s->ring[i]);
+		free(s->cpu_seq[i]);
+	}
+	free(s->commit);
 	if (s->epoll_fd >= 0)
 		close(s->epoll_fd);
 }
@@ -106,16 +276,13 @@ int runaway_sensor_fd(const struct runaway_sensor *s)
 
 int runaway_sensor_drain(struct runaway_sensor *s)
 {
-	int n, m;
+	int n;
 
 	s->drained_bytes[0] = s->drained_bytes[1] = 0;
 	/* Lineage first: a sample may speak of a process whose fork is still queued. */
-	n = ring_buffer__consume(s->events);
-	m = ring_buffer__consume(s->samples);
-	if (n < 0 || m < 0) {
-		log_error_errno(n < 0 ? n : m, "cannot read the rings");
-		return 0;
-	}
+	n = ring_take(s, 0);
+	n += ring_take(s, 1);
 	sensor_enrich_flush(s);
-	return n + m;
+	sensor_commit(s);
+	return n;
 }

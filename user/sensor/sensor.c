@@ -36,6 +36,34 @@ static int open_roots(struct runaway_sensor *s, const struct runaway_sensor_conf
 }
 
 /*
+ * What an earlier daemon knew, before anything is read from the rings: they go
+ * on where it stopped. Whoever has ended since then, the first scan does not see.
+ */
+static void recall(struct runaway_sensor *s)
+{
+	const struct rw_commit *last = s->journal ? runaway_journal_last(s->journal) : NULL;
+	struct runaway_continuity *c = &s->continuity;
+	struct rw_recalled rec = { 0 };
+	uint64_t now = runaway_boot_ns();
+	int r;
+
+	if (!last)
+		return;
+	c->whole = c->pins == RUNAWAY_PINS_ADOPTED && sensor_books_restore(s, last);
+	c->until_ns = last->hdr.time_ns;
+	c->down_ns = now > c->until_ns ? now - c->until_ns : 0;
+	r = runaway_journal_recall(s->journal, s->sink, s->ctx);
+	if (r < 0)
+		log_warning_errno(r, "the journal could not be read to its end");
+	log_info("an earlier daemon's journal is recalled; it ended %.1f s ago, and %s",
+		 (double)c->down_ns / 1e9,
+		 c->whole ? "the kernel side went on" : "nobody watched since");
+	rec.until_ns = c->until_ns;
+	rec.whole = c->whole;
+	sensor_emit(s, &rec.hdr, RW_RECALLED, sizeof(rec));
+}
+
+/*
  * Everything that runs already. The programs are attached first: a process that
  * is forked meanwhile comes in by its event, the walk sees the rest.
  */
@@ -44,6 +72,7 @@ static int snapshot(struct runaway_sensor *s)
 	struct rw_meta meta;
 	int r = 0;
 
+	recall(s);
 	runaway_sensor_meta(s, &meta);
 	s->sink(s->ctx, &meta.hdr, sizeof(meta));
 	/* Paths in a part of the tree begin at its own root: they would be wrong names. */
@@ -58,6 +87,7 @@ static int snapshot(struct runaway_sensor *s)
 	if (r < 0 && !runaway_features_blind(&s->features))
 		return r;
 	sensor_snapshot_enrich(s);
+	sensor_commit(s);
 	return 0;
 }
 
@@ -73,10 +103,12 @@ int runaway_sensor_open(const struct runaway_sensor_config *c, runaway_sink_fn s
 	s->proc_fd = s->epoll_fd = s->pin_lock_fd = -1;
 	s->task_walk.file_fd = s->cgroup_walk.file_fd = -1;
 	memset(s->misses_fd, 0xff, sizeof(s->misses_fd));
+	s->task_walk.link_fd = s->cgroup_walk.link_fd = s->hot_prog_fd = -1;
 	s->host = (struct host_files){ -1, -1, -1, -1, -1, -1 };
 	s->sink = sink;
 	s->ctx = ctx;
 	s->marker_names = c->marker_names;
+	s->journal = c->journal;
 	s->clock_tick_ns = NSEC_PER_SEC / (hz > 0 ? hz : 100);
 	r = open_roots(s, c);
 	if (r == 0)
@@ -105,6 +137,8 @@ void runaway_sensor_close(struct runaway_sensor *s)
 	sensor_host_close(s);
 	sensor_watch_close(s);
 	sensor_keep_close(s);
+	if (s->continuity.pins == RUNAWAY_PINS_ADOPTED)
+		sensor_adopt_close(s);
 	rw_bpf__destroy(s->skel);
 	sensor_hot_free(s);
 	sensor_sweep_free(s);
@@ -139,6 +173,16 @@ const struct runaway_features *runaway_sensor_features(const struct runaway_sens
 const struct runaway_sensor_stats *runaway_sensor_stats(const struct runaway_sensor *s)
 {
 	return &s->stats;
+}
+
+const struct runaway_continuity *runaway_sensor_continuity(const struct runaway_sensor *s)
+{
+	return &s->continuity;
+}
+
+void runaway_sensor_commit(struct runaway_sensor *s)
+{
+	sensor_commit(s);
 }
 
 void runaway_sensor_meta(const struct runaway_sensor *s, struct rw_meta *ret)

@@ -26,6 +26,8 @@ enum runaway_optional {
 	RUNAWAY_WITHOUT_HOT = 1 << 1,	 /* the pass over threads that ran lately */
 };
 
+struct runaway_journal;
+
 struct runaway_sensor_config {
 	const char *proc_root;	 /* "/proc" */
 	const char *cgroup_root; /* "/sys/fs/cgroup" */
@@ -35,6 +37,8 @@ struct runaway_sensor_config {
 	unsigned int without;				/* enum runaway_optional, ORed */
 	uint32_t events_ring_bytes, samples_ring_bytes; /* power of two, 0: default */
 	const char *const *marker_names;		/* allow-list, NULL-terminated */
+	struct runaway_journal *journal; /* what the sink adds to it is committed before a record
+					    leaves its ring; NULL: there is none */
 };
 
 enum runaway_cgroup_source {
@@ -86,6 +90,23 @@ enum runaway_gap runaway_features_gap(const struct runaway_features *f);
 /* Is what the scans see only a part of the host's processes? */
 bool runaway_features_blind(const struct runaway_features *f);
 
+enum runaway_pins {
+	RUNAWAY_PINS_NONE,     /* nothing is pinned */
+	RUNAWAY_PINS_MADE,     /* there were none */
+	RUNAWAY_PINS_ADOPTED,  /* an earlier daemon's programs and maps go on */
+	RUNAWAY_PINS_REPLACED, /* they were removed: they are not this build's */
+};
+const char *runaway_pins_name(enum runaway_pins p); /* "none","made","adopted","replaced" */
+
+/* What this start took over from an earlier daemon. */
+struct runaway_continuity {
+	enum runaway_pins pins;
+	char why[160];	   /* why the pins were replaced; "" */
+	uint64_t until_ns; /* when the earlier daemon wrote last; 0: nothing was recalled */
+	uint64_t down_ns;  /* from then to this start */
+	bool whole;	   /* the kernel side watched in between, and its rings went on */
+};
+
 struct runaway_prog_stat {
 	char name[16];
 	uint64_t misses; /* recursion_misses; 0 where the kernel does not count */
@@ -101,6 +122,9 @@ struct runaway_map_stat {
 struct runaway_sensor_stats {
 	struct rw_counters kernel; /* summed over CPUs at the last scan */
 	uint64_t received[RW_KERNEL_TYPES];
+	/* Of the kernel side's losses, what an earlier daemon had told: events, samples, misses,
+	 * maps. */
+	uint64_t told_before[4];
 	uint64_t sequence_gaps; /* records missing by their sequence */
 	uint64_t malformed;	/* records whose length or type made no sense */
 	uint64_t scans, scan_failures, scan_overruns, rescans;
@@ -150,6 +174,12 @@ void runaway_sensor_recheck(struct runaway_sensor *s);
 void runaway_sensor_enrich(struct runaway_sensor *s, struct rw_id id, bool args_known);
 
 const struct runaway_features *runaway_sensor_features(const struct runaway_sensor *s);
+const struct runaway_continuity *runaway_sensor_continuity(const struct runaway_sensor *s);
+/* How far the rings are taken, and what was counted: to end a journal with. Valid until the next
+ * call. */
+const struct rw_commit *runaway_sensor_books(struct runaway_sensor *s);
+/* Writes what was added to the journal since the last commit. */
+void runaway_sensor_commit(struct runaway_sensor *s);
 const struct runaway_sensor_stats *runaway_sensor_stats(const struct runaway_sensor *s);
 /* The loop could not keep up: scans that should have been made and were not. */
 void runaway_sensor_note_overruns(struct runaway_sensor *s, uint64_t missed);

@@ -9,6 +9,7 @@
 #include <uthash.h>
 
 #include "base/macros.h"
+#include "sensor/journal.h"
 #include "sensor/sensor.h"
 #include "runaway.skel.h" /* after wire.h, whose types it uses */
 
@@ -42,7 +43,7 @@ struct hot_thread {
 
 /* An iterator: its link, and the link as a file that can be opened without privilege. */
 struct sensor_walk {
-	int link_fd; /* the skeleton's */
+	int link_fd; /* the skeleton's, or an adopted one */
 	int file_fd; /* -1: there is none */
 };
 
@@ -52,11 +53,38 @@ struct host_files {
 	int psi_cpu, psi_memory, psi_io; /* -1: not offered */
 };
 
+/* A ring of the kernel side, as its one reader sees it. */
+struct ring {
+	uint32_t id;		  /* of the map */
+	size_t size;		  /* bytes, a power of two */
+	uint64_t *consumer;	  /* the reader's position, in the kernel */
+	const uint64_t *producer; /* the writer's */
+	const char *data;
+	uint64_t pos;	   /* taken up to here */
+	uint64_t released; /* and let go: what `consumer` says */
+	char *scratch;	   /* a record that wraps is put together here */
+};
+
+/* A program at work, loaded by this daemon or by an earlier one. */
+struct sensor_prog {
+	char name[16];
+	int fd;
+};
+
 struct runaway_sensor {
 	struct rw_bpf *skel;
-	struct ring_buffer *events, *samples;
+	struct ring ring[2]; /* events, samples */
 	int epoll_fd;
 	int pin_lock_fd; /* flock on the pin directory; -1: nothing is pinned */
+
+	struct sensor_prog prog[RUNAWAY_PROGS_MAX]; /* fds are the skeleton's unless adopted */
+	size_t prog_count;
+	int adopted_link[RUNAWAY_PROGS_MAX]; /* held, so that unpinning does not detach them */
+	size_t adopted_links;
+	int hot_prog_fd; /* -1: there is none */
+	struct runaway_continuity continuity;
+	struct runaway_journal *journal; /* the caller's; NULL: none */
+	struct rw_commit *commit;	 /* where one is put together */
 
 	char *proc_root, *cgroup_tree; /* cgroup_tree NULL: none found */
 	char *pin_dir;
@@ -104,6 +132,7 @@ struct runaway_sensor {
 	struct rw_watch *watch; /* mapping of rw_watch; NULL: not opened */
 
 	struct runaway_features features;
+	int ssid_cpu, ssid_cpuacct; /* css_set.subsys index of v1 controllers; -1: none */
 	struct runaway_sensor_stats stats;
 	uint64_t *cpu_seq[2]; /* last sequence per CPU: events, samples */
 	unsigned int ncpu;
@@ -126,13 +155,35 @@ void sensor_keep_close(struct runaway_sensor *s);
 int sensor_walk_open(const struct sensor_walk *w);
 uint64_t sensor_misses_read(int fdinfo_fd);
 
-/* pins.c: takes the folder for this daemon alone, old pins of ours removed; then fills it. */
-int sensor_pins_take(struct runaway_sensor *s, const char *pin_dir);
+/* pins.c: takes the folder for this daemon alone; fills it; empties it of what is ours. */
+int sensor_pins_lock(struct runaway_sensor *s, const char *pin_dir);
 int sensor_pins_make(struct runaway_sensor *s);
+int sensor_pins_remove(const char *pin_dir);
+/* Where a map, a program or its link is pinned; false: it is not. */
+bool sensor_pin_of_map(const struct runaway_sensor *s, const struct bpf_map *map, char *path,
+		       size_t size);
+void sensor_pin_of_prog(const struct runaway_sensor *s, const struct bpf_program *prog,
+			const char *kind, char *path, size_t size);
+
+/* adopt.c */
+struct stamp;
+/* The stamp of the object that is opened, as it would be loaded now. */
+void sensor_stamp_make(const struct runaway_sensor *s, struct stamp *ret);
+int sensor_stamp_pin(const struct runaway_sensor *s);
+/*
+ * Prepares the skeleton to take the pinned maps and programs for its own. 1: it
+ * will; 0: they are not what this daemon would load, s->continuity says why;
+ * or a negative errno.
+ */
+int sensor_adopt(struct runaway_sensor *s);
+void sensor_adopt_close(struct runaway_sensor *s);
 
 /* rings.c */
 int sensor_rings_open(struct runaway_sensor *s);
 void sensor_rings_close(struct runaway_sensor *s);
+/* Lets go of what was taken, once it is in the journal. */
+void sensor_commit(struct runaway_sensor *s);
+bool sensor_books_restore(struct runaway_sensor *s, const struct rw_commit *c);
 
 /* cgroups.c */
 int sensor_cgroups_detect(const char *root, enum runaway_cgroup_source *ret_source,

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+
 #include "base/clock.h"
 #include "base/digest.h"
 #include "out/http.h"
@@ -25,7 +27,20 @@
 struct runaway_sensor {
 	struct runaway_features features;
 	struct runaway_sensor_stats stats;
+	struct runaway_continuity continuity;
 };
+
+const struct runaway_continuity *runaway_sensor_continuity(const struct runaway_sensor *s)
+{
+	return &s->continuity;
+}
+
+const char *runaway_pins_name(enum runaway_pins p)
+{
+	static const char *const names[] = { "none", "made", "adopted", "replaced" };
+
+	return names[p];
+}
 
 const struct runaway_features *runaway_sensor_features(const struct runaway_sensor *s)
 {
@@ -51,6 +66,8 @@ struct world {
 	struct runaway_sensor sensor;
 	struct runaway_runtime runtime;
 	struct runaway_view view;
+	struct runaway_journal *journal; /* in a folder that is gone */
+	int journal_fd;
 	uint64_t now_ns;
 	uint64_t generation;
 	uint64_t series_dropped;
@@ -107,6 +124,17 @@ static inline void world_lanes(struct world *w)
 	cJSON_Delete(json);
 	assert_int_equal(runaway_lane_set_put(&set, &lane), 0);
 	assert_int_equal(runaway_engine_set_lanes(w->engine, &set), 0);
+}
+
+static inline void world_journal(struct world *w)
+{
+	char dir[] = "/tmp/rw-out-XXXXXX";
+
+	assert_non_null(mkdtemp(dir));
+	w->journal_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(runaway_journal_open(w->journal_fd, "boot", &w->journal), 0);
+	assert_int_equal(unlinkat(w->journal_fd, RUNAWAY_JOURNAL_NAME, 0), 0);
+	assert_int_equal(rmdir(dir), 0);
 }
 
 static inline void world_sensor(struct world *w)
@@ -193,12 +221,14 @@ static inline void world_init(struct world *w, uint32_t processes, uint32_t seri
 	assert_int_equal(runaway_store_open(&store, &w->store), 0);
 	world_lanes(w);
 	world_sensor(w);
+	world_journal(w);
 	world_runtime(w);
 	w->view = (struct runaway_view){
 		.model = w->model,
 		.engine = w->engine,
 		.store = w->store,
 		.sensor = &w->sensor,
+		.journal = w->journal,
 		.runtime = &w->runtime,
 		.host_label = "testhost",
 		.env = "test",
@@ -212,6 +242,8 @@ static inline void world_free(struct world *w)
 	runaway_engine_free(w->engine);
 	runaway_store_close(w->store);
 	runaway_model_free(w->model);
+	runaway_journal_close(w->journal);
+	close(w->journal_fd);
 }
 
 /* ---- processes: the start time follows from the pid, so that tests can name an identity ---- */

@@ -96,6 +96,9 @@ static void test_status(void **state _unused_)
 	assert_number(at(doc, "counters"), "program_misses", 7);
 	assert_number(at(doc, "counters"), "records_dropped", 5);
 	assert_number(doc, "orphans", 1);
+	assert_text(at(doc, "continuity"), "pins", "none");
+	assert_null_at(at(doc, "continuity"), "down_s");
+	assert_true(cJSON_IsFalse(at(at(at(doc, "continuity"), "journal"), "failing")));
 	assert_int_equal(cJSON_GetArraySize(at(doc, "lanes")), 4);
 	assert_number(cJSON_GetArrayItem(at(doc, "lanes"), 3), "open_findings", 1);
 	assert_true(cJSON_IsFalse(at(at(doc, "gate"), "enabled")));
@@ -103,6 +106,18 @@ static void test_status(void **state _unused_)
 	assert_text(at(doc, "store"), "backend", "jsonl");
 	assert_null_at(at(doc, "config"), "path");
 	assert_null_at(doc, "listen_address");
+	cJSON_Delete(doc);
+	w.sensor.continuity = (struct runaway_continuity){ .pins = RUNAWAY_PINS_REPLACED,
+							   .why = "of another build",
+							   .until_ns = 5,
+							   .down_ns = 5100 * NSEC_PER_MSEC };
+	w.runtime.recalled_processes = 12;
+	doc = document(&w, runaway_doc_status);
+	assert_text(at(doc, "continuity"), "pins", "replaced");
+	assert_text(at(doc, "continuity"), "why_replaced", "of another build");
+	assert_number(at(doc, "continuity"), "down_s", 5.1);
+	assert_number(at(doc, "continuity"), "recalled_processes", 12);
+	assert_true(cJSON_IsFalse(at(at(doc, "continuity"), "whole")));
 	cJSON_Delete(doc);
 	w.runtime.cap_effective = 1 << 5;
 	w.runtime.scan_ok = false;
