@@ -244,6 +244,7 @@ check-vm:
 	$(Q)$(MAKE) --no-print-directory WERROR=1 bin helpers clang-objects \
 	    $(if $(KERNELS),$(filter arm64,$(KERNELS)),arm64)
 	$(Q)scripts/run-tests $B vm
+	$(Q)$(if $(filter 1,$(WRITE)),tests/vm/table.py $B)
 
 ## storms of docs/soak.md with their full counts (root, long)
 soak: tests

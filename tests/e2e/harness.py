@@ -216,6 +216,12 @@ class Daemon:
                            f"{r.stdout[-500:]!r} {r.stderr[-500:]!r}")
         return json.loads(r.stdout)
 
+    def ctl_doctor(self):
+        """The document of `doctor`, whatever it found."""
+        r = self.ctl_run("-o", "json", "doctor")
+        assert r.returncode in (0, 1), r
+        return json.loads(r.stdout)
+
     def show(self, pid):
         """`proc show`; None while the daemon has not heard of it: a fork that nobody waits for
         comes with the interval."""

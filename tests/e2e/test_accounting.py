@@ -5,10 +5,10 @@
 import subprocess
 
 from bpfmap import CpuMap
-from harness import main, test, wait_for
+from harness import few, main, test, wait_for
 from scenes import OrphanMaker
 
-FORKS = 50000
+FORKS = few(50000)
 KERNEL_TYPES = 24  # RW_KERNEL_TYPES of include/runaway/wire.h
 NAMES = {"fork": 1, "exec": 2, "exit": 3, "free": 18}
 

@@ -5,9 +5,9 @@
 import subprocess
 
 import procfs
-from harness import main, test, wait_for
+from harness import few, main, test, wait_for
 
-FORKS = 20000
+FORKS = few(20000)
 TOLERANCE = 0.005
 
 
