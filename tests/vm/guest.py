@@ -139,7 +139,7 @@ def cases(plan, layout):
         if layout in head.get("layout", "v2").split() and (
             "all" in wanted or plan["guest"] in wanted
         ):
-            yield [path], int(head.get("timeout_s", DEFAULT_TIMEOUT_S))
+            yield [path], 2 * int(head.get("timeout_s", DEFAULT_TIMEOUT_S))
 
 
 def run_step(plan, name):

@@ -23,20 +23,18 @@ GUESTS = {
 }
 
 BOOT_S = 60  # until the first process writes its first line
-TIMEOUT_S = 280  # of a guest, from power on to power off
+TIMEOUT_S = 600  # of a guest, from power on to power off
 
 # name: cgroup layout, environment, programs below tests/ with the names of single tests
 STEPS = {
     "v2": {"layout": "v2", "cases": True, "run": [
         ["e2e/test_threads.py"],
-        ["e2e/test_accounting.py", "emitted_is_received_plus_dropped",
-         "overflow_is_counted_and_healed"],
+        ["e2e/test_accounting.py", "overflow_is_counted_and_healed"],
         ["e2e/test_privileges.py", "nothing_left_after_ready"],
         ["e2e/test_record_replay.py"],
     ]},
     "fallback": {"layout": "v2", "env": FALLBACK, "run": [
-        ["e2e/test_threads.py", "every_orphan_of_an_exit_group", "subreaper_that_dies",
-         "orphan_in_a_pid_namespace"],
+        ["e2e/test_threads.py", "every_orphan_of_an_exit_group", "subreaper_that_dies"],
     ]},
     "hybrid": {"layout": "hybrid", "cases": True, "run": []},
     "v1": {"layout": "v1", "cases": True, "run": []},
