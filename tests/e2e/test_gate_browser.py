@@ -12,12 +12,12 @@ from scenes import BROWSER_LANE, Browser, short_lanes
 
 @test
 def orphaned_browser_ends_by_one_signal(t):
-    s = Scene(t, lanes=short_lanes(t))
+    s = Scene(t, lanes=short_lanes(t, cpu_cores_min=0.2))  # on a busy machine, too
     browser = Browser(t)
     browser.kill_smoke()
     incident = wait_for(lambda: s.d.findings(browser.pid, BROWSER_LANE), 30 * SLOWNESS,
                         "a finding")[0]["incident_id"]
-    wait_for(lambda: s.d.orphan(browser.pid)["tree"]["cpu_cores"] > 0.5, 10, "it burns")
+    wait_for(lambda: s.d.orphan(browser.pid)["tree"]["cpu_cores"] > 0.2, 10 * SLOWNESS, "it burns")
     tree = [p.pid for p in browser.tree()]
     assert len(tree) >= 6, tree
     digest, plan = s.plan(incident)
@@ -35,7 +35,7 @@ def orphaned_browser_ends_by_one_signal(t):
     assert doc["incident"]["resolution_path"] == "remediated", doc["incident"]
     (check,) = doc["post_checks"]
     assert check["ok"] and check["processes_checked"] >= len(tree), check
-    assert check["before"]["cpu_cores"] > 0.4 and check["after"]["cpu_cores"] == 0, check
+    assert check["before"]["cpu_cores"] > 0.1 and check["after"]["cpu_cores"] == 0, check
     assert check["alert_state"] == "resolved", check
     senders = {e["data"]["sender"]["pid"] for e in doc["events"] if e["type"] == "signal"
                and e["data"]["target"]["pid"] == browser.pid and e["data"]["name"] == "SIGTERM"}
