@@ -255,6 +255,8 @@ static int load_adopted(struct runaway_sensor *s)
 	r = rw_bpf__load(s->skel);
 	if (r == 0)
 		r = sensor_set_markers(s, s->marker_names);
+	if (r == 0)
+		r = sensor_watch_open(s);
 	if (r < 0)
 		return log_error_errno(r,
 				       "cannot use the pinned maps in %s (runawayd --unload "
