@@ -102,14 +102,14 @@ static int try_fork(void)
 /* A file without any format: where exec is not refused it ends with ENOEXEC. */
 static int try_exec(void)
 {
-	char *const none[] = { NULL };
+	char *const args[] = { "probe", NULL }, *const env[] = { NULL };
 	_cleanup_close_ int fd = memfd_create("rw-gate-probe", MFD_EXEC);
 
 	if (fd < 0)
 		fd = memfd_create("rw-gate-probe", 0);
 	if (fd < 0 || fchmod(fd, 0700) < 0 || write(fd, "probe\n", 6) != 6)
 		return errno;
-	return err_of(syscall(SYS_execveat, fd, "", none, none, AT_EMPTY_PATH));
+	return err_of(syscall(SYS_execveat, fd, "", args, env, AT_EMPTY_PATH));
 }
 
 static int try_owner(pid_t victim, bool by_ioctl)
