@@ -168,12 +168,12 @@ class Gate:
 
     # ---- documents in which nothing is wrong ----
 
-    def target(self, pid, **changes):
-        seen = self.ask("look", pid=pid)
+    def target(self, real_pid, **changes):
+        seen = self.ask("look", pid=real_pid)
         assert seen["ok"] and seen["pass"], seen
         keys = ("pid", "start_ns", "exec_id", "exe_ino", "exe_dev", "uid", "cgroup_id",
                 "cgroup_path", "args_sha256", "comm", "parent_pid", "parent_start_ns")
-        return {**{k: seen[k] for k in keys}, "exe": os.readlink(f"/proc/{pid}/exe"),
+        return {**{k: seen[k] for k in keys}, "exe": os.readlink(f"/proc/{real_pid}/exe"),
                 "reason": "root of the orphan tree", **changes}
 
     def plan(self, *targets, **changes):

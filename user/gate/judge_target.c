@@ -65,7 +65,7 @@ static enum runaway_reason judge_protected(const struct runaway_facts *f,
 	const struct runaway_gate_self *self = f->self;
 	const struct rw_gate_identity *id = &seen->id;
 
-	if (id->tgid <= 1 || id->flags & RW_GATE_ID_INIT)
+	if (id->flags & RW_GATE_ID_INIT)
 		return REASON(PROTECTED_INIT);
 	if (id->flags & RW_GATE_ID_KTHREAD)
 		return REASON(PROTECTED_KTHREAD);
@@ -140,6 +140,8 @@ enum runaway_reason runaway_judge_target(const struct runaway_facts *f,
 
 	if (!is_whole(planned))
 		return REASON(TARGET_INCOMPLETE);
+	if (planned->pid == 1)
+		return REASON(PROTECTED_INIT);
 	if (!f->acting &&
 	    runaway_history_has_target(f->history, f->plan_sha256, planned->pid, planned->start_ns))
 		return REASON(ALREADY_SIGNALLED);
