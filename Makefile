@@ -66,7 +66,7 @@ VM_BIN  := $B/tests/vm/init $B/tests/vm/load_object
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all bin run check check-unit check-e2e check-vm check-style soak deps test-deps bench install helpers arm64 \
+.PHONY: coverage gate-tests all bin run check check-unit check-e2e check-vm check-style soak deps test-deps bench install helpers arm64 \
         uninstall clean help vmlinux format lint tests clang-objects
 
 all: bin
@@ -250,6 +250,14 @@ check-vm:
 soak: tests
 	$(Q)scripts/install-deps build test soak
 	$(Q)scripts/soak $B
+
+GATE_UNIT := $(filter $B/tests/unit/gate/%,$(UNIT))
+gate-tests: $(GATE_UNIT)
+
+## branch coverage of the gate by its unit tests: 100 %, or it fails
+coverage:
+	$(Q)$(MAKE) --no-print-directory B=build/cov CFLAGS='-O0 -g --coverage -U_FORTIFY_SOURCE' LDFLAGS=--coverage gate-tests
+	$(Q)scripts/coverage build/cov
 
 ## formatting, lint, room order, spelling of the build
 check-style:

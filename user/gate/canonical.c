@@ -187,7 +187,7 @@ static bool read_list(const struct field *f, const cJSON *json, char *base)
 	if (!cJSON_IsArray(json) || (size_t)cJSON_GetArraySize(json) > f->max)
 		return false;
 	*count = 0;
-	cJSON_ArrayForEach (item, json) {
+	for (item = json->child; item; item = item->next) {
 		if (!read_value(f->fields, item, base + f->offset + *count * f->size))
 			return false;
 		(*count)++;

@@ -101,7 +101,7 @@ static bool read_keys(const cJSON *m, struct runaway_gate_config *c)
 
 	if (!cJSON_IsArray(keys))
 		return false;
-	cJSON_ArrayForEach (item, keys) {
+	for (item = keys->child; item; item = item->next) {
 		if (!read_key(item, c))
 			return false;
 	}
@@ -114,7 +114,7 @@ static int read_protected(const cJSON *m, struct runaway_gate_config *c)
 
 	if (!cJSON_IsArray(list))
 		return -EINVAL;
-	cJSON_ArrayForEach (item, list) {
+	for (item = list->child; item; item = item->next) {
 		const char *pattern = cJSON_GetStringValue(item);
 		int err = pattern ? runaway_glob_list_add(&c->protect, pattern) : -EINVAL;
 

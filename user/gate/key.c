@@ -19,10 +19,8 @@ static_assert(RUNAWAY_SIGNATURE_HEX == SIGNATURE_BYTES * 2 + 1, "signature");
 /* Exactly size bytes from hex, nothing behind them. */
 static bool from_hex(const char *hex, size_t hex_len, unsigned char *ret, size_t size)
 {
-	size_t got;
-
 	return hex_len == size * 2 &&
-	       sodium_hex2bin(ret, size, hex, hex_len, NULL, &got, NULL) == 0 && got == size;
+	       sodium_hex2bin(ret, size, hex, hex_len, NULL, NULL, NULL) == 0;
 }
 
 static void id_of(const unsigned char public_[static PUBLIC_BYTES],
@@ -72,12 +70,10 @@ int runaway_key_save(const struct runaway_key *k, const char *path)
 	sodium_bin2hex(line, SEED_HEX + 1, k->secret, crypto_sign_SEEDBYTES);
 	line[SEED_HEX] = '\n';
 	err = runaway_write_all(fd, line, SEED_HEX + 1);
-	if (err == 0 && fsync(fd) < 0)
-		err = -errno;
-	if (err == 0)
-		err = runaway_fsync_parent(path);
 	sodium_memzero(line, sizeof(line));
-	return err;
+	if (err < 0)
+		return err;
+	return fsync(fd) < 0 ? -errno : runaway_fsync_parent(path);
 }
 
 static int read_secret_file(const char *path, struct strbuf *b)
@@ -105,8 +101,7 @@ int runaway_key_load(const char *path, struct runaway_key *ret)
 	else
 		from_seed(seed, ret);
 	sodium_memzero(seed, sizeof(seed));
-	if (b.data)
-		sodium_memzero(b.data, b.len);
+	sodium_memzero(b.data, b.len);
 	return err < 0 ? err : 0;
 }
 

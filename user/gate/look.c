@@ -34,6 +34,7 @@ bool runaway_look_ended(int pidfd)
 	return n != 0;
 }
 
+/* A file that could be read leaves text in b, be it the empty one. */
 static int read_proc(uint32_t pid, const char *name, size_t max, struct strbuf *b)
 {
 	char path[64];
@@ -49,7 +50,7 @@ static int read_args_digest(uint32_t pid, char ret[static RUNAWAY_SHA256_HEX])
 
 	if (err < 0)
 		return err;
-	runaway_sha256_hex(b.data ? b.data : "", b.len, ret);
+	runaway_sha256_hex(b.data, b.len, ret);
 	return 0;
 }
 
@@ -99,7 +100,7 @@ static int read_cgroup(uint32_t pid, const char *controller, char *ret, size_t s
 
 	if (err < 0)
 		return err;
-	return runaway_cgroup_path(b.data ? b.data : "", controller, ret, size);
+	return runaway_cgroup_path(b.data, controller, ret, size);
 }
 
 void runaway_look(struct runaway_guard *g, const char *cgroup_controller, uint32_t pid, int pidfd,
@@ -130,7 +131,7 @@ static uint32_t parent_of(uint32_t pid)
 	const char *comm_end;
 	unsigned int ppid;
 
-	if (read_proc(pid, "stat", 4096, &b) < 0 || !b.data)
+	if (read_proc(pid, "stat", 4096, &b) < 0)
 		return 0;
 	comm_end = strrchr(b.data, ')');
 	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own number */
@@ -144,7 +145,7 @@ static int read_boot_id(char *ret, size_t size)
 
 	if (err < 0)
 		return err;
-	snprintf(ret, size, "%.*s", (int)strcspn(b.data ? b.data : "", "\n"), b.data ? b.data : "");
+	snprintf(ret, size, "%.*s", (int)strcspn(b.data, "\n"), b.data);
 	return ret[0] ? 0 : -ENODATA;
 }
 

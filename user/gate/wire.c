@@ -58,7 +58,7 @@ static bool too_deep(const cJSON *item, unsigned int room)
 		return false;
 	if (room == 0)
 		return true;
-	cJSON_ArrayForEach (child, item) {
+	for (child = item->child; child; child = child->next) {
 		if (too_deep(child, room - 1))
 			return true;
 	}

@@ -52,6 +52,14 @@ static enum runaway_guard_tier tier = RUNAWAY_GUARD_SECCOMP;
 static unsigned int witnesses; /* records of a SIGTERM let through, not read yet */
 static bool self_test_passes = true;
 static uint64_t real_ns_offset;
+static struct rw_gate_witness witness = { .hook = RW_GATE_KILL, .reason = RW_GATE_ALLOWED };
+static int actuator_answer; /* instead of asking it; 0: ask */
+static uint32_t more_flags; /* of an identity */
+static bool identify_fails;
+static const char *fail_file; /* end of the name of a file that reads as `file_text`, or not */
+static const char *file_text;
+static int fail_all_writes, fail_all_fsyncs; /* whatever the file */
+static int witness_ready = -1;
 
 static struct runaway_gate *g;
 
@@ -62,6 +70,10 @@ static struct runaway_gate *g;
 
 WRAP(ssize_t, write, int fd, const void *data, size_t len)
 {
+	if (fail_all_writes) {
+		errno = fail_all_writes;
+		return -1;
+	}
 	if (!g || fd != g->audit.fd)
 		return __real_write(fd, data, len);
 	step("write");
@@ -71,6 +83,10 @@ WRAP(ssize_t, write, int fd, const void *data, size_t len)
 
 WRAP(int, fsync, int fd)
 {
+	if (fail_all_fsyncs) {
+		errno = fail_all_fsyncs;
+		return -1;
+	}
 	if (!g || fd != g->audit.fd)
 		return __real_fsync(fd);
 	step("fsync");
@@ -86,12 +102,20 @@ WRAP(uint64_t, runaway_real_ns, void)
 /* Where tests run in the root cgroup, nothing of theirs could be signalled. */
 WRAP(int, runaway_read_file, int dirfd, const char *path, size_t max, struct strbuf *b)
 {
-	size_t len = strlen(path);
+	const char *name = strrchr(path, '/');
+	const char *text = NULL;
 
-	if (len < 7 || strcmp(path + len - 7, "/cgroup") != 0)
+	if (name && fail_file && strcmp(name, fail_file) == 0) {
+		if (!file_text)
+			return -EIO;
+		text = file_text;
+	} else if (name && strcmp(name, "/cgroup") == 0) {
+		text = "0::/test\n";
+	}
+	if (!text)
 		return __real_runaway_read_file(dirfd, path, max, b);
 	strbuf_reset(b);
-	strbuf_adds(b, "0::/test\n");
+	strbuf_adds(b, text);
 	return 0;
 }
 
@@ -127,6 +151,8 @@ WRAP(int, runaway_guard_identify, struct runaway_guard *guard, pid_t pid,
 
 	(void)guard;
 	step("identify");
+	if (identify_fails)
+		return -ENOTSUP;
 	if (real_guard)
 		return __real_runaway_guard_identify(real_guard, pid, ret);
 	ticks = stat_field(pid, 22, &state);
@@ -143,7 +169,8 @@ WRAP(int, runaway_guard_identify, struct runaway_guard *guard, pid_t pid,
 		.parent_start_boottime_ns = 1,
 		.tgid = (uint32_t)pid,
 		.parent_tgid = (uint32_t)stat_field(pid, 4, &state),
-		.flags = RW_GATE_ID_PARENT_REAPER | (state == 'Z' ? RW_GATE_ID_ZOMBIE : 0),
+		.flags = RW_GATE_ID_PARENT_REAPER | (state == 'Z' ? RW_GATE_ID_ZOMBIE : 0) |
+			 more_flags,
 		.comm = "target",
 	};
 	return 0;
@@ -172,7 +199,7 @@ WRAP(int, runaway_guard_witness_next, struct runaway_guard *guard, struct rw_gat
 	if (witnesses == 0)
 		return 0;
 	witnesses--;
-	*ret = (struct rw_gate_witness){ .hook = RW_GATE_KILL, .reason = RW_GATE_ALLOWED };
+	*ret = witness;
 	return 1;
 }
 
@@ -197,7 +224,7 @@ WRAP(bool, runaway_guard_enforced, const struct runaway_guard *guard)
 WRAP(int, runaway_guard_witness_fd, const struct runaway_guard *guard)
 {
 	(void)guard;
-	return -1;
+	return witness_ready;
 }
 
 WRAP(int, runaway_guard_self_test, struct runaway_guard *guard, struct runaway_guard_report *ret)
@@ -213,7 +240,7 @@ WRAP(int, runaway_actuator_signal, struct runaway_actuator *a, int pidfd)
 	int err;
 
 	step("signal");
-	err = __real_runaway_actuator_signal(a, pidfd);
+	err = actuator_answer ? actuator_answer : __real_runaway_actuator_signal(a, pidfd);
 	step("signalled");
 	return err;
 }
@@ -370,6 +397,9 @@ void tear_down_gate(void)
 	tier = RUNAWAY_GUARD_SECCOMP;
 	witnesses = 0;
 	real_ns_offset = 0;
+	actuator_answer = 0;
+	more_flags = 0;
+	witness = (struct rw_gate_witness){ .hook = RW_GATE_KILL, .reason = RW_GATE_ALLOWED };
 	runaway_actuator_stop(&g->actuator);
 	runaway_audit_close(&g->audit);
 	runaway_history_free(&g->history);

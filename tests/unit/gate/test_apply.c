@@ -286,6 +286,38 @@ static void guard_that_does_not_authorise(_unused_ void **state)
 	end_target(pid);
 }
 
+/* What the kernel's guard answers a signal that it does not know of. */
+static void kernel_that_refuses(_unused_ void **state)
+{
+	pid_t pid = start_target();
+
+	authorise_answer = RUNAWAY_GUARD_AUTHORISED;
+	actuator_answer = -EPERM;
+	documents_for(pid);
+	assert_applied("refused", "kernel_refused");
+	assert_false(g->witness_differs);
+	actuator_answer = -EINVAL;
+	documents_for(pid);
+	assert_applied("refused", "send_failed");
+	assert_int_equal(terms_of(pid), 0);
+	end_target(pid);
+}
+
+/* Its records of what it refused are counted; none of them is a signal. */
+static void refusals_of_the_kernel_are_counted(_unused_ void **state)
+{
+	witness.reason = RW_GATE_NOT_SIGTERM;
+	witnesses = 3;
+	runaway_gate_reconcile(g);
+	assert_int_equal(g->kernel_denied, 3);
+	witness.reason = RW_GATE_ALLOWED;
+	witness.hook = RW_GATE_BPF;
+	witnesses = 2;
+	runaway_gate_reconcile(g);
+	assert_int_equal(g->witnessed, 0);
+	assert_false(g->witness_differs);
+}
+
 static void put_witness(unsigned int number, const char *name)
 {
 	(void)number;
@@ -449,6 +481,49 @@ static void each_target_for_itself(_unused_ void **state)
 	free(one);
 }
 
+/* None may be signalled: the first one's reason is told. */
+static void no_target_left(_unused_ void **state)
+{
+	struct runaway_plan *plan = calloc(1, sizeof(*plan));
+	pid_t pid = start_target();
+
+	plan_for(pid, plan);
+	plan->target[1] = plan->target[0];
+	plan->target[0].uid = 77;
+	plan->target[1].pid = 4194303;
+	plan->target_count = 2;
+	write_documents(plan);
+	assert_applied("not_allowed", "target_other_uid");
+	free(plan);
+	end_target(pid);
+}
+
+static void a_window_that_is_about_to_close(_unused_ void **state)
+{
+	pid_t pid = start_target();
+	struct runaway_approval a;
+
+	documents_for(pid);
+	assert_int_equal(runaway_approval_read(approval_text.data, approval_text.len, &a), 0);
+	a.window_end_realtime_ns = a.approved_realtime_ns + NSEC_PER_SEC;
+	a.deadline_boot_ns = a.approved_boot_ns + NSEC_PER_SEC;
+	strbuf_reset(&approval_text);
+	assert_int_equal(runaway_approval_write(&a, &approval_text), 0);
+	assert_applied("signalled", "");
+	end_target(pid);
+}
+
+/* Its leader has exited, other threads go on. */
+static void a_leader_that_is_a_zombie(_unused_ void **state)
+{
+	pid_t pid = start_target();
+
+	documents_for(pid);
+	more_flags = RW_GATE_ID_ZOMBIE;
+	assert_applied("not_allowed", "target_gone");
+	end_target(pid);
+}
+
 static void the_same_target_twice_in_a_plan(_unused_ void **state)
 {
 	struct runaway_plan *plan = calloc(1, sizeof(*plan));
@@ -481,6 +556,11 @@ int main(void)
 		TEST(clocks_synchronisation_is_asked_for),
 		TEST(no_audit_no_signal),
 		TEST(guard_that_does_not_authorise),
+		TEST(kernel_that_refuses),
+		TEST(refusals_of_the_kernel_are_counted),
+		TEST(no_target_left),
+		TEST(a_window_that_is_about_to_close),
+		TEST(a_leader_that_is_a_zombie),
 		TEST(witnesses_and_audit_agree),
 		TEST(a_signal_that_the_kernel_did_not_see),
 		TEST(a_signal_that_the_audit_does_not_know),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* linked with --wrap: write fsync */
+/* linked with --wrap: write fsync geteuid */
 /* The audit: a chain on disk, and what becomes of it when the disk or somebody else breaks it. */
 #include "gate/gate_test.h"
 
@@ -45,6 +45,18 @@ int __wrap_fsync(int fd)
 		return __real_fsync(fd);
 	errno = fail_fsync;
 	return -1;
+}
+
+/* ---- a user of its own ---- */
+
+static uid_t other_euid; /* 0: who the test is */
+
+uid_t __real_geteuid(void);
+uid_t __wrap_geteuid(void);
+
+uid_t __wrap_geteuid(void)
+{
+	return other_euid ? other_euid : __real_geteuid();
 }
 
 /* ---- a folder for each test ---- */
@@ -274,6 +286,20 @@ static void changed_records_break_the_chain(_unused_ void **state)
 	write_file(&b);
 	assert_int_equal(reopen(), 0);
 	assert_int_equal(a.failed, RUNAWAY_REASON_NONE);
+	/* Behind a break nothing counts any more, and a cut end is left as it is. */
+	assert_int_equal(put_intent("two"), 0);
+	assert_int_equal(__real_write(a.fd, "{\"seq\"", 6), 6);
+	strbuf_reset(&b);
+	read_file(&b);
+	b.data[20] ^= 1;
+	write_file(&b);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.failed, RUNAWAY_REASON_AUDIT_BROKEN);
+	assert_int_equal(h.count, 0);
+	strbuf_reset(&now);
+	read_file(&now);
+	assert_int_equal(now.len, b.len);
+	b.data[20] ^= 1;
 	/* The first record taken out, and a sealed line that is no record. */
 	memmove(b.data, b.data + first + 1, b.len - first - 1);
 	strbuf_truncate(&b, b.len - first - 1);
@@ -324,6 +350,10 @@ static void files_of_others_are_refused(_unused_ void **state)
 		assert_int_equal(chown(path, 0, 0), 0);
 		assert_int_equal(chown(dir, 65534, 0), 0);
 		assert_int_equal(open_it(), -EPERM);
+		other_euid = 65534;
+		assert_int_equal(open_it(), 0);
+		runaway_audit_close(&a);
+		other_euid = 0;
 		assert_int_equal(chown(dir, 0, 0), 0);
 	}
 	assert_int_equal(unlink(path), 0);
@@ -435,6 +465,7 @@ static size_t tail(uint64_t after, size_t limit, char **ret)
 
 static void tail_shows_whole_records(_unused_ void **state)
 {
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	_cleanup_free_ char *text = NULL;
 
 	assert_int_equal(tail(0, 10, NULL), 0);
@@ -447,6 +478,11 @@ static void tail_shows_whole_records(_unused_ void **state)
 	assert_int_equal(tail(0, 0, NULL), 0);
 	assert_in_range(tail(0, 1000, NULL), 50, 299);
 	assert_int_equal(__real_write(a.fd, "{\"seq\":\"9", 9), 9);
+	assert_int_equal(tail(295, 10, NULL), 5);
+	strbuf_adds(&b, "\n{\"seq\":\"999\" x}");
+	runaway_line_seal(&b);
+	strbuf_addc(&b, '\n');
+	assert_int_equal(__real_write(a.fd, b.data, b.len), b.len);
 	assert_int_equal(tail(295, 10, NULL), 5);
 	/* What is appended after that still goes to the end. */
 	assert_int_equal(put("x"), 0);

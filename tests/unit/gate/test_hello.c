@@ -97,6 +97,24 @@ static void anything_else_is_refused(_unused_ void **state)
 	refused("\"guard_cgroup\":\"\"", "\"guard_cgroup\":7", "guard_cgroup");
 }
 
+static void without_signatures_no_key_is_needed(_unused_ void **state)
+{
+	static const char on[] = "\"require_signature\":true";
+	static const char keys[] = "{\"owner\":\"anna\",\"public\":\"" KEY "\"}";
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	struct runaway_gate_config c;
+	const char *why, *at = strstr(good, on), *key = strstr(good, keys);
+
+	strbuf_add(&b, good, (size_t)(at - good));
+	strbuf_adds(&b, "\"require_signature\":false");
+	strbuf_add(&b, at + strlen(on), (size_t)(key - at) - strlen(on));
+	strbuf_adds(&b, key + strlen(keys));
+	assert_int_equal(read_text(b.data, &c, &why), 0);
+	assert_false(c.require_signature);
+	assert_int_equal(c.key_count, 0);
+	runaway_gate_config_free(&c);
+}
+
 static void keys_and_lists(_unused_ void **state)
 {
 	_cleanup_strbuf_ struct strbuf many = STRBUF_INIT;
@@ -107,6 +125,10 @@ static void keys_and_lists(_unused_ void **state)
 	refused("{\"owner\":\"anna\",\"public\":\"" KEY "\"}", "7", "keys");
 	refused("\"owner\":\"anna\"", "\"owner\":\"\"", "keys");
 	refused("\"owner\":\"anna\"", "\"owner\":7", "keys");
+	/* 64 bytes: one more than there is room for. */
+	refused("\"owner\":\"anna\"",
+		"\"owner\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"",
+		"keys");
 	refused("\"public\":\"" KEY "\"", "\"public\":\"00\"", "keys");
 	refused("\"public\":\"" KEY "\"", "\"public\":7", "keys");
 	strbuf_adds(&many, "[");
@@ -125,6 +147,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_is_taken),
 		cmocka_unit_test(anything_else_is_refused),
+		cmocka_unit_test(without_signatures_no_key_is_needed),
 		cmocka_unit_test(keys_and_lists),
 	};
 

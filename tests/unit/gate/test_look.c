@@ -31,6 +31,8 @@ static void paths_of_cgroups(_unused_ void **state)
 	assert_int_equal(path_of(hybrid, "pids", ""), -ENOENT);
 	assert_int_equal(path_of("0::/a b\n", "", "/a b"), 0);
 	assert_int_equal(path_of("0::/without newline", "", "/without newline"), 0);
+	assert_int_equal(path_of("5:abc:/x\n5:abd:/y", "abd", "/y"), 0);
+	assert_int_equal(path_of("5:abc:/x", "abd", ""), -ENOENT);
 	assert_int_equal(path_of("", "", ""), -ENOENT);
 	assert_int_equal(path_of("nothing\n0:\n:\n", "", ""), -ENOENT);
 	assert_int_equal(path_of("0::/0123456789012345678901234567890\n", "", ""), -ENAMETOOLONG);
