@@ -66,7 +66,7 @@ VM_BIN  := $B/tests/vm/init $B/tests/vm/load_object
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: coverage gate-tests all bin run check check-unit check-e2e check-vm check-style soak deps test-deps bench install helpers arm64 \
+.PHONY: coverage gate-tests mutants coverage gate-tests all bin run check check-unit check-e2e check-vm check-style soak deps test-deps bench install helpers arm64 \
         uninstall clean help vmlinux format lint tests clang-objects
 
 all: bin
@@ -258,6 +258,10 @@ gate-tests: $(GATE_UNIT)
 coverage:
 	$(Q)$(MAKE) --no-print-directory B=build/cov CFLAGS='-O0 -g --coverage -U_FORTIFY_SOURCE' LDFLAGS=--coverage gate-tests
 	$(Q)scripts/coverage build/cov
+
+## change each condition of the gate and see that a test fails (MUTATE=all: every file, minutes)
+mutants: $B/lib/gate.a $B/lib/guard.a $B/lib/gatedoc.a $B/lib/base.a
+	$(Q)CC='$(CC)' CFLAGS='$(subst ','"'"',$(ALL_CFLAGS))' LIBS='$(GATE_LIBS)' scripts/mutate-gate $B $(MUTATE)
 
 ## formatting, lint, room order, spelling of the build
 check-style:

@@ -311,7 +311,7 @@ static void changed_records_break_the_chain(_unused_ void **state)
 
 static void forged_lines_do_not_join(_unused_ void **state)
 {
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT, now = STRBUF_INIT;
 
 	/* Sealed, but no JSON; sealed JSON with another number. */
 	strbuf_adds(&b, "{\"seq\":\"1\" \"prev\":\"" RUNAWAY_CHAIN_START "\"}");
@@ -327,6 +327,13 @@ static void forged_lines_do_not_join(_unused_ void **state)
 	write_file(&b);
 	assert_int_equal(reopen(), 0);
 	assert_int_equal(a.failed, RUNAWAY_REASON_AUDIT_BROKEN);
+	/* Without its newline: not even that is put behind it. */
+	strbuf_truncate(&b, b.len - 1);
+	write_file(&b);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.failed, RUNAWAY_REASON_AUDIT_BROKEN);
+	read_file(&now);
+	assert_int_equal(now.len, b.len);
 }
 
 /* ---- who may have it ---- */
@@ -479,7 +486,8 @@ static void tail_shows_whole_records(_unused_ void **state)
 	assert_in_range(tail(0, 1000, NULL), 50, 299);
 	assert_int_equal(__real_write(a.fd, "{\"seq\":\"9", 9), 9);
 	assert_int_equal(tail(295, 10, NULL), 5);
-	strbuf_adds(&b, "\n{\"seq\":\"999\" x}");
+	assert_int_equal(__real_write(a.fd, "\n", 1), 1);
+	strbuf_adds(&b, "{\"seq\":\"999\" x}");
 	runaway_line_seal(&b);
 	strbuf_addc(&b, '\n');
 	assert_int_equal(__real_write(a.fd, b.data, b.len), b.len);

@@ -318,6 +318,23 @@ static void gate_is_asked_first(_unused_ void **state)
 	assert_reason(s, "disarmed");
 }
 
+static void one_target_named_twice(_unused_ void **state)
+{
+	for (size_t i = 1; i < RUNAWAY_TARGETS_MAX; i++) {
+		s->plan.target[i] = s->plan.target[0];
+		s->plan.target[i].pid += (uint32_t)i;
+	}
+	s->config.budget_per_hour = RUNAWAY_TARGETS_MAX;
+	s->plan.target_count = RUNAWAY_TARGETS_MAX;
+	assert_reason(s, "");
+	s->plan.target[RUNAWAY_TARGETS_MAX - 1].pid = s->plan.target[3].pid;
+	assert_reason(s, "plan_invalid");
+	s->plan.target_count--;
+	assert_reason(s, "");
+	s->plan.target[1].pid = s->plan.target[0].pid;
+	assert_reason(s, "plan_invalid");
+}
+
 static void a_plan_without_targets(_unused_ void **state)
 {
 	s->plan.target_count = 0;
@@ -491,6 +508,7 @@ int main(void)
 		TEST(evidence_says_something),
 		TEST(post_check_sees_the_targets),
 		TEST(gate_is_asked_first),
+		TEST(one_target_named_twice),
 		TEST(a_plan_without_targets),
 		TEST(used_approvals),
 		TEST(budget_of_the_lane),

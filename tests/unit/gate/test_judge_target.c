@@ -177,6 +177,11 @@ static void listed_processes(_unused_ void **state)
 	assert_target("protected_list");
 	SET(s->target->exe, "/opt/x");
 	assert_target("");
+	assert_int_equal(runaway_glob_list_add(&s->config.protect, "/opt/x"), 0);
+	assert_target("protected_list");
+	scene_set(s);
+	assert_int_equal(runaway_glob_list_add(&s->config.protect, s->target->exe), 0);
+	assert_target("protected_list");
 }
 
 /* ---- drills ---- */
@@ -194,6 +199,9 @@ static void drills_own_targets_only(_unused_ void **state)
 	SET(s->seen.cgroup_path, path);
 	SET(s->target->cgroup_path, path);
 	assert_target("");
+	s->seen.id.exec_id++;
+	assert_target("target_other_exec");
+	s->seen.id.exec_id--;
 	/* Before there is an approval, the name alone. */
 	s->facts.approval = NULL;
 	assert_target("");
