@@ -186,6 +186,7 @@ static void history_comes_back(_unused_ void **state)
 	assert_true(h.intent[1].seq == 3 && h.intent[1].boot_ns > 0);
 	assert_true(runaway_history_has_nonce(&h, "one") && runaway_history_has_nonce(&h, "two"));
 	assert_false(runaway_history_has_nonce(&h, "three"));
+	assert_false(runaway_history_answer(&h, 99));
 	assert_true(runaway_history_answer(&h, 3));
 	assert_false(runaway_history_answer(&h, 3));
 	assert_false(runaway_history_answer(&h, 99));

@@ -195,13 +195,13 @@ static void drills_own_targets_only(_unused_ void **state)
 	s->plan.drill = true;
 	SET(s->approval.drill_key, key.public_hex);
 	assert_target("drill_target");
+	s->seen.id.exec_id++;
+	assert_target("target_other_exec");
+	s->seen.id.exec_id--;
 	snprintf(path, sizeof(path), "/a/runaway-drill-%s", key.id);
 	SET(s->seen.cgroup_path, path);
 	SET(s->target->cgroup_path, path);
 	assert_target("");
-	s->seen.id.exec_id++;
-	assert_target("target_other_exec");
-	s->seen.id.exec_id--;
 	/* Before there is an approval, the name alone. */
 	s->facts.approval = NULL;
 	assert_target("");

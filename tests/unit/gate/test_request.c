@@ -231,15 +231,19 @@ static void releases_of_something_else(_unused_ void **state)
 static void releases_are_signed_where_keys_are_asked_for(_unused_ void **state)
 {
 	struct runaway_release r;
-	struct runaway_key stranger;
+	struct runaway_key stranger, other;
 
+	runaway_key_generate(&other);
 	runaway_key_generate(&key);
 	runaway_key_generate(&stranger);
 	g->config.require_signature = true;
-	g->config.key_count = 1;
+	g->config.key_count = 2;
 	SET(g->config.key[0].owner, "anna");
-	SET(g->config.key[0].public_hex, key.public_hex);
-	SET(g->config.key[0].id, key.id);
+	SET(g->config.key[0].public_hex, other.public_hex);
+	SET(g->config.key[0].id, other.id);
+	SET(g->config.key[1].owner, "anna");
+	SET(g->config.key[1].public_hex, key.public_hex);
+	SET(g->config.key[1].id, key.id);
 	cJSON_Delete(ask(DISARM));
 	good_release(&r);
 	expect_release(&r, "release_invalid");
