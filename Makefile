@@ -66,7 +66,7 @@ VM_BIN  := $B/tests/vm/init $B/tests/vm/load_object
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: coverage gate-tests mutants coverage gate-tests all bin run check check-unit check-e2e check-vm check-style soak deps test-deps bench install helpers arm64 \
+.PHONY: coverage gate-tests mutants all bin run check check-unit check-e2e check-vm check-style soak deps test-deps bench install helpers arm64 \
         uninstall clean help vmlinux format lint tests clang-objects
 
 all: bin

@@ -231,6 +231,22 @@ def orphan(t, script="exec sleep 1000", cgroup=None):
     return pid
 
 
+def counting_orphan(t):
+    """An orphan that counts SIGTERMs in a file and does not end by one."""
+    path = t.path("terms")
+    with open(path, "w", encoding="ascii"):
+        pass
+    script = f"trap 'echo x >> {path}' TERM; while :; do sleep 0.02; done"
+    pid = orphan(t, script)
+    time.sleep(0.2)  # the trap is set by then; a SIGTERM before it would end the shell
+
+    def terms():
+        with open(path, encoding="ascii") as f:
+            return len(f.read().split())
+
+    return pid, terms
+
+
 def alive(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:

@@ -10,7 +10,8 @@ import struct
 import subprocess
 import time
 
-from gateproc import HOST, LANE, MINUTE_NS, Gate, Key, alive, boot_ns, canonical, orphan, rfc3339
+from gateproc import (
+    HOST, LANE, MINUTE_NS, Gate, Key, alive, boot_ns, canonical, counting_orphan, orphan, rfc3339)
 from harness import CLEAN_ENV, main, test, wait_for
 
 CAP_KILL = 1 << 5
@@ -19,22 +20,6 @@ CAP_KILL = 1 << 5
 def status_of(pid):
     with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as f:
         return dict(line.rstrip("\n").split(":", 1) for line in f)
-
-
-def counting_orphan(t):
-    """An orphan that counts SIGTERMs in a file and does not end by one."""
-    path = t.path("terms")
-    with open(path, "w", encoding="ascii"):
-        pass
-    script = f"trap 'echo x >> {path}' TERM; while :; do sleep 0.02; done"
-    pid = orphan(t, script)
-    time.sleep(0.2)  # the trap is set by then; a SIGTERM before it would end the shell
-
-    def terms():
-        with open(path, encoding="ascii") as f:
-            return len(f.read().split())
-
-    return pid, terms
 
 
 @test

@@ -20,7 +20,7 @@
 #define RUNAWAY_KEYS_MAX      32
 #define RUNAWAY_ANCESTORS_MAX 64
 
-/* What `hello` says; docs/gate.md has each member's meaning, range and default. */
+/* What `hello` says; docs/gate-protocol.md has each member's meaning. */
 struct runaway_gate_config {
 	char host_label[RUNAWAY_SENTENCE];
 	bool require_signature, two_person, require_kernel_guard, require_clock_sync;

@@ -6,13 +6,13 @@ static const struct {
 	enum runaway_condition condition;
 } reasons[RUNAWAY_REASON_COUNT] = { [RUNAWAY_REASON_NONE] = { "", "", RUNAWAY_CONDITION_COUNT },
 #define X(condition, id, name, text)                                                               \
-	[RUNAWAY_REASON_##id] = { name, text, RUNAWAY_CONDITION_##condition },
+	[RUNAWAY_REASON_##id] = { (name), (text), RUNAWAY_CONDITION_##condition },
 				    RUNAWAY_REASONS(X)
 #undef X
 };
 
 static const char *const conditions[RUNAWAY_CONDITION_COUNT] = {
-#define X(id, name) [RUNAWAY_CONDITION_##id] = name,
+#define X(id, name) [RUNAWAY_CONDITION_##id] = (name),
 	RUNAWAY_CONDITIONS(X)
 #undef X
 };

@@ -5,7 +5,7 @@
 /*
  * Why the gate refuses: one stable word for each condition. The same words are the
  * label of runaway_gate_refusals_total, the code in the client's message and what the
- * tests expect. docs/gate.md prints the table; a test holds both together.
+ * tests expect. docs/gate-protocol.md has the table; a test compares them.
  */
 
 #include <stddef.h>

@@ -5,7 +5,7 @@
 /*
  * Messages between runawayd and runaway-gate: 4 bytes of length, big-endian, then that
  * many bytes of UTF-8: one JSON object. Either side may be hostile: nothing longer or
- * deeper than the bounds is looked at. docs/gate.md lists the messages.
+ * deeper than the bounds is looked at. docs/gate-protocol.md lists the messages.
  */
 
 #include <stddef.h>

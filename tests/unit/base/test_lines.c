@@ -33,7 +33,7 @@ static int each(const char *text, size_t len, struct seen *s)
 
 	assert_non_null(f);
 	assert_int_equal(runaway_write_all(fileno(f), text, len), 0);
-	rewind(f);
+	assert_int_equal(fseek(f, 0, SEEK_SET), 0);
 	err = runaway_lines_each(fileno(f), note, s);
 	fclose(f);
 	return err;

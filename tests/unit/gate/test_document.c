@@ -331,14 +331,11 @@ static void swapped_members_do_not_verify(_unused_ void **state)
 	for (const struct field *f = runaway_approval_fields; f->kind != FIELD_END; f++) {
 		char *to = (char *)&mixed + f->offset;
 
-		if (f->kind == FIELD_CONST)
+		/* Both are signed with the same key. */
+		if (f->kind == FIELD_CONST || strcmp(f->key, "key_id") == 0)
 			continue;
 		mixed = a;
 		memcpy(to, (char *)&b + f->offset, f->size);
-		if (memcmp(&mixed, &a, sizeof(a)) == 0) {
-			assert_string_equal(f->key, "key_id");
-			continue;
-		}
 		assert_false(runaway_approval_verify(&mixed, key.public_hex));
 		swapped++;
 	}
