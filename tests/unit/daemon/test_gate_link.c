@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The socket to the gate: a program of the test's stands in for it and keeps the protocol, or not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "daemon/gate_link.h"
+
+struct fixture {
+	char dir[64], program[96];
+	int folder;
+	struct gate_link *l;
+	cJSON *hello;
+	unsigned int answers;
+	int err;
+	char type[32];
+};
+
+/* Frames as gate/wire.h has them, by other code than ours. */
+#define PEER                                                                                       \
+	"#!/usr/bin/env python3\n"                                                                 \
+	"import json, os, socket, struct, sys\n"                                                   \
+	"s = socket.socket(fileno=3)\n"                                                            \
+	"assert os.path.isdir('/proc/self/fd/4')\n"                                                \
+	"assert sorted(int(f) for f in os.listdir('/proc/self/fd'))[:5] == [0, 1, 2, 3, 4]\n"      \
+	"def exactly(n):\n"                                                                        \
+	"    data = b''\n"                                                                         \
+	"    while len(data) < n:\n"                                                               \
+	"        more = s.recv(n - len(data))\n"                                                   \
+	"        if not more: sys.exit(0)\n"                                                       \
+	"        data += more\n"                                                                   \
+	"    return data\n"                                                                        \
+	"def take(): return json.loads(exactly(struct.unpack('>I', exactly(4))[0]))\n"             \
+	"def give(o):\n"                                                                           \
+	"    t = json.dumps(o).encode()\n"                                                         \
+	"    s.sendall(struct.pack('>I', len(t)) + t)\n"                                           \
+	"m = take()\n"                                                                             \
+	"give({'type': m['type'], 'id': m['id'], 'ok': True, 'label': m['host_label']})\n"
+
+static void start(struct fixture *f, const char *rest)
+{
+	const struct gate_link_config c = {
+		.program = f->program,
+		.folder_fd = f->folder,
+		.hello = "{\"host_label\":\"ci-7\"}",
+		.timeout_s = 60,
+	};
+	FILE *out = fopen(f->program, "we");
+
+	assert_non_null(out);
+	fputs(PEER, out);
+	fputs(rest, out);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(chmod(f->program, 0755), 0);
+	assert_int_equal(gate_link_start(&c, &f->l, &f->hello), 0);
+	assert_string_equal(runaway_json_str(f->hello, "label", ""), "ci-7");
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	strcpy(f->dir, "/tmp/gate-link.XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->program, sizeof(f->program), "%s/gate", f->dir);
+	f->folder = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(f->folder >= 0);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid = f->l ? gate_link_pid(f->l) : 0;
+
+	gate_link_close(f->l);
+	if (pid > 0)
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+	cJSON_Delete(f->hello);
+	close(f->folder);
+	unlink(f->program);
+	assert_int_equal(rmdir(f->dir), 0);
+	free(f);
+	return 0;
+}
+
+static void on_answer(void *ctx, int err, const cJSON *answer)
+{
+	struct fixture *f = ctx;
+
+	f->answers++;
+	f->err = err;
+	snprintf(f->type, sizeof(f->type), "%s", runaway_json_str(answer, "type", ""));
+}
+
+static void run_until(struct fixture *f, unsigned int answers)
+{
+	const uint64_t until_ns = runaway_mono_ns() + 60 * NSEC_PER_SEC;
+
+	while (f->answers < answers) {
+		struct pollfd p = { .fd = gate_link_fd(f->l), .events = POLLIN };
+
+		poll(&p, 1, 100);
+		gate_link_run(f->l);
+		assert_true(runaway_mono_ns() < until_ns);
+	}
+}
+
+static void test_answers_come_in_order(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, "while True:\n    m = take()\n"
+		 "    give({'type': m['type'], 'id': m['id'], 'ok': True})\n");
+	assert_int_equal(gate_link_ask(f->l, "status", NULL, on_answer, f), 0);
+	assert_int_equal(gate_link_ask(f->l, "look", "{\"pid\":7}", on_answer, f), 0);
+	assert_int_equal(gate_link_waiting(f->l), 2);
+	/* Never within the asking itself. */
+	assert_int_equal(f->answers, 0);
+	run_until(f, 1);
+	run_until(f, 2);
+	assert_string_equal(f->type, "look");
+	assert_int_equal(f->err, 0);
+	assert_int_equal(gate_link_waiting(f->l), 0);
+	assert_true(gate_link_alive(f->l));
+}
+
+static void check_lost(struct fixture *f)
+{
+	assert_int_equal(gate_link_ask(f->l, "apply", NULL, on_answer, f), 0);
+	assert_int_equal(gate_link_ask(f->l, "status", NULL, on_answer, f), 0);
+	run_until(f, 2);
+	assert_int_equal(f->answers, 2);
+	assert_int_equal(f->err, -EPIPE);
+	assert_false(gate_link_alive(f->l));
+	assert_false(gate_link_run(f->l));
+	assert_int_equal(gate_link_ask(f->l, "status", NULL, on_answer, f), -EPIPE);
+	assert_int_equal(f->answers, 2);
+}
+
+static void test_its_end_answers_all(void **state)
+{
+	start(*state, "take()\n");
+	check_lost(*state);
+}
+
+static void test_an_answer_to_nobody_ends_it(void **state)
+{
+	start(*state,
+	      "take()\ngive({'type': 'apply', 'id': '4711', 'ok': True})\ntake()\ntake()\n");
+	check_lost(*state);
+}
+
+static void test_a_frame_too_long_ends_it(void **state)
+{
+	start(*state, "take()\ns.sendall(b'\\xff\\xff\\xff\\xff')\ntake()\ntake()\n");
+	check_lost(*state);
+}
+
+static void test_no_program(void **state)
+{
+	struct fixture *f = *state;
+	const struct gate_link_config c = {
+		.program = f->program,
+		.folder_fd = f->folder,
+		.hello = "{}",
+		.timeout_s = 60,
+	};
+
+	assert_int_equal(gate_link_start(&c, &f->l, &f->hello), -ENOENT);
+	assert_null(f->l);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_answers_come_in_order),
+		TEST(test_its_end_answers_all),
+		TEST(test_an_answer_to_nobody_ends_it),
+		TEST(test_a_frame_too_long_ends_it),
+		TEST(test_no_program),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
