@@ -148,6 +148,7 @@ def run_step(plan, name):
         "RUNAWAY_BUILD": f"{TREE}/build", "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": f"{TREE}/tests/e2e:{TREE}/tests/vm", "RUNAWAY_GUEST": plan["guest"], "RUNAWAY_LAYOUT": step["layout"],
         "RUNAWAY_TEST_SLOWNESS": str(plan["slowness"]), **step.get("env", {}),
+        **plan["env"],
     }  # fmt: skip
     lay_out(step["layout"])
     todo = [([f"{TREE}/tests/{argv[0]}", *argv[1:]], plan["timeout_s"]) for argv in step["run"]]
