@@ -56,8 +56,10 @@ class Cgroup:
 
     def _kill(self):
         try:
-            with open(os.path.join(self.dir, "cgroup.kill"), "w", encoding="ascii") as f:
-                f.write("1")
+            # Not to be created: cgroupfs refuses that with another error than "not there".
+            fd = os.open(os.path.join(self.dir, "cgroup.kill"), os.O_WRONLY)
+            os.write(fd, b"1")
+            os.close(fd)
             return
         except FileNotFoundError:  # before Linux 5.14
             pass

@@ -29,7 +29,6 @@ TIMEOUT_S = 600  # of a guest, from power on to power off
 STEPS = {
     "v2": {"layout": "v2", "cases": True, "run": [
         ["e2e/test_threads.py"],
-        ["e2e/test_accounting.py", "overflow_is_counted_and_healed"],
         ["e2e/test_privileges.py", "nothing_left_after_ready"],
         ["e2e/test_record_replay.py"],
     ]},
