@@ -57,7 +57,7 @@ struct daemon {
 
 	int epoll_fd, signal_fd, tick_fd, recheck_fd;
 	uint64_t next_tick_ns; /* CLOCK_BOOTTIME, before jitter */
-	uint64_t last_resync_ns, last_textfile_ns, last_summary_ns, last_flush_ns;
+	uint64_t last_resync_ns, last_textfile_ns, last_trim_ns, last_summary_ns, last_flush_ns;
 	uint64_t lost_seen; /* sum of losses at the last tick */
 	bool stop;
 	bool recording_failed; /* said once */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* One thread, one epoll loop: rings, timers, signals, control socket, HTTP. */
 
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,6 +15,8 @@
 #include "daemon/notify.h"
 
 #define RESYNC_NS  (60 * NSEC_PER_SEC) /* everything is told again, lost or not */
+#define TRIM_NS	   (10 * NSEC_PER_SEC)
+#define TRIM_BYTES (2u << 20)
 #define SUMMARY_NS (60 * NSEC_PER_SEC)
 #define FLUSH_NS   (5 * NSEC_PER_SEC) /* of a recording */
 #define JITTER_SHARE                                                                               \
@@ -225,6 +228,19 @@ static void summary(struct daemon *d, uint64_t now)
 	say_status(d, "");
 }
 
+/*
+ * What a storm needed is free afterwards, but the C library keeps it: a sensor
+ * that once saw a million processes would stay as large as it was then.
+ */
+static void give_memory_back(struct daemon *d, uint64_t now)
+{
+	if (now - d->last_trim_ns < TRIM_NS)
+		return;
+	d->last_trim_ns = now;
+	if (mallinfo2().fordblks > TRIM_BYTES)
+		malloc_trim(0);
+}
+
 static void update_health(struct daemon *d, int scan_error)
 {
 	const struct runaway_features *f = runaway_sensor_features(d->sensor);
@@ -263,6 +279,7 @@ static void tick(struct daemon *d)
 	daemon_judge_reload(d, r == 0 || r == -EXDEV);
 	write_textfile(d, now);
 	summary(d, now);
+	give_memory_back(d, now);
 	flush_recording(d, now);
 	daemon_tend_journal(d);
 	/* Only a scan that worked keeps the service manager's watchdog quiet. */
