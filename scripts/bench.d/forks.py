@@ -18,7 +18,7 @@ ADDED_SHARE_MAX = 0.05
 # Half the width of the interval of what is added: more than this says nothing about 4 µs.
 UNSURE_US_MAX = 1.5
 # The exporters hook nothing: a few rounds show that.
-EVERY = {Snoops: 2, NodeExporter: 6, ProcessExporter: 6}
+EVERY = {Snoops: 2, NodeExporter: 5, ProcessExporter: 5}
 WHAT = ("fork + exit", "spawn + exec + exit")
 
 
@@ -70,7 +70,7 @@ def measure(s, kinds):
     """{kind: {round: (fork, exec, agent)}}, the first round discarded"""
     maker = Maker(s)
     found = {kind: {} for kind in kinds}
-    for n in range(1 + s.pick(24, 3)):
+    for n in range(1 + s.pick(16, 3)):
         s.say(f"forks: round {n}" + (" (discarded)" if n == 0 else ""))
         now = [k for k in kinds if n % s.pick(EVERY.get(k, 1), 1) == 0]
         for kind in s.rng.sample(now, len(now)):
@@ -153,7 +153,7 @@ def run(s):
         f"A round visits all in random order; a visit is {s.pick(5, 3)} chunks of "
         f"{s.pick(1000, 300)} forks and as many execs in turn, of a static program of one "
         "page, all pinned to one CPU, and its median chunk counts. The agent has the other CPU; "
-        "exporters are scraped once a second there, in every sixth round.")
+        "exporters are scraped once a second there, in every fifth round.")
     result.notes += absent
     result.rounds = f"{len(found[Nothing])} rounds and one discarded"
     return result
