@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# make soak only
 """The gate's races with their full counts; make check has the same with small ones."""
 
 import os
