@@ -202,7 +202,8 @@ class Runawayd(WebAgent):
 
     def map_bytes(self):
         """Kernel memory of its maps."""
-        maps = {i["map_id"]: int(i["memlock"]) for i in self._fdinfo() if "map_id" in i}
+        maps = {i["map_id"]: int(i["memlock"]) for i in self._fdinfo()
+                if "map_id" in i and "memlock" in i}
         return sum(maps.values())
 
 
