@@ -268,8 +268,8 @@ static __always_inline void visit_thread(struct task_struct *t, struct rw_id *id
 					 __u64 now)
 {
 	struct rw_proc *e = rw_proc_get(id->pid, id->start_ns);
-	struct rw_cpu ev = {};
 	bool old = false;
+	struct rw_cpu *ev;
 	__u64 delta;
 
 	/*
@@ -284,15 +284,15 @@ static __always_inline void visit_thread(struct task_struct *t, struct rw_id *id
 	if (!old)
 		rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), delta);
 	__sync_fetch_and_add(&e->cpu_ns, delta);
-	ev.id = *id;
-	ev.cpu_ns = e->cpu_ns;
-	ev.tid = tid;
-	/*
-	 * Copied, not reserved: in the callback of the hot pass the verifier of 6.12 warns
-	 * in the kernel's log of a reservation that a called function made.
-	 */
-	if (rw_sample_output(&ev, sizeof(ev), RW_CPU) == 0)
-		e->told_cpu_ns = ev.cpu_ns;
+	ev = rw_sample_reserve(sizeof(*ev), RW_CPU);
+	if (!ev)
+		return;
+	ev->id = *id;
+	ev->cpu_ns = e->cpu_ns;
+	e->told_cpu_ns = ev->cpu_ns;
+	ev->tid = tid;
+	ev->pad = 0;
+	rw_sample_submit(ev);
 }
 
 static __always_inline void visit_kthread(struct task_struct *t, __u32 tid, __u64 now)
