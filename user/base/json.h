@@ -50,6 +50,9 @@ void json_u64_string(struct json_writer *w, uint64_t v); /* "123" */
 /* Appends a value that already is valid JSON. */
 void json_raw(struct json_writer *w, const char *json, size_t len);
 
+/* Key and a value that was read; NULL writes null. */
+void json_kv_cjson(struct json_writer *w, const char *key, const cJSON *item);
+
 /* Key and value in one call. */
 void json_kv_string(struct json_writer *w, const char *key, const char *v);
 void json_kv_int(struct json_writer *w, const char *key, int64_t v);

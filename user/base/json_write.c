@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/json.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -221,6 +222,19 @@ void json_stringf(struct json_writer *w, const char *fmt, ...)
 	if (b.error && !w->out->error)
 		w->out->error = b.error;
 	json_string_n(w, b.data, b.len);
+}
+
+void json_kv_cjson(struct json_writer *w, const char *key, const cJSON *item)
+{
+	_cleanup_free_ char *text = item ? cJSON_PrintUnformatted(item) : NULL;
+
+	if (item && !text)
+		w->out->error = -ENOMEM;
+	json_key(w, key);
+	if (text)
+		json_raw(w, text, strlen(text));
+	else
+		json_null(w);
 }
 
 void json_kv_string(struct json_writer *w, const char *key, const char *v)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/log.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -69,6 +68,18 @@ static void build_json(struct strbuf *line, const char *time, const char *level,
 	json_key(&w, "msg");
 	json_string_n(&w, msg->data, msg->len);
 	json_object_end(&w);
+}
+
+void runaway_log_lines(enum runaway_log_level level, const char *fmt, va_list ap)
+{
+	_cleanup_free_ char *text = NULL;
+	char *line, *rest;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		return;
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (*line)
+			runaway_log(level, "%s", line);
 }
 
 void runaway_log(enum runaway_log_level level, const char *fmt, ...)

@@ -9,6 +9,7 @@
  * characters.
  */
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "base/macros.h"
@@ -27,6 +28,9 @@ void runaway_log_set_json(bool json);
 int runaway_log_parse_level(const char *word, enum runaway_log_level *ret);
 
 void runaway_log(enum runaway_log_level level, const char *fmt, ...) _printf_(2, 3);
+
+/* A text of several lines (a library's, with a callback of its own): each a line of the log. */
+void runaway_log_lines(enum runaway_log_level level, const char *fmt, va_list ap) _printf_(2, 0);
 
 #define log_error(...)	 runaway_log(RUNAWAY_LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) runaway_log(RUNAWAY_LOG_WARNING, __VA_ARGS__)

@@ -55,17 +55,6 @@ static int make_question(struct pending_call *c, const struct incident *i, struc
 	return b->error;
 }
 
-static void copy_json(struct json_writer *w, const char *key, const cJSON *item)
-{
-	_cleanup_free_ char *text = item ? cJSON_PrintUnformatted(item) : NULL;
-
-	json_key(w, key);
-	if (text)
-		json_raw(w, text, strlen(text));
-	else
-		json_null(w);
-}
-
 static const cJSON *member(const cJSON *o, const char *key)
 {
 	return cJSON_GetObjectItemCaseSensitive(o, key);
@@ -79,20 +68,13 @@ static void on_explained(void *ctx, int err, const cJSON *answer)
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	struct json_writer w;
 
-	if (err < 0) {
-		call_fail(c, "failed", "the gate did not answer: %s", runaway_strerror(err));
+	if (!call_answered(c, err, answer))
 		return;
-	}
-	if (!runaway_json_true(answer, "ok", false)) {
-		call_fail(c, "gate_refused", "%s: %s", runaway_json_str(answer, "error", "?"),
-			  runaway_json_str(answer, "message", "the gate refused"));
-		return;
-	}
 	json_init(&w, &b, false);
 	json_object_begin(&w);
 	json_kv_bool(&w, "allowed", runaway_json_true(answer, "allowed", false));
-	copy_json(&w, "conditions", member(answer, "conditions"));
-	copy_json(&w, "targets", member(answer, "targets"));
+	json_kv_cjson(&w, "conditions", member(answer, "conditions"));
+	json_kv_cjson(&w, "targets", member(answer, "targets"));
 	json_object_end(&w);
 	call_result(c, &b);
 }
@@ -190,8 +172,8 @@ static void end_action(const char *begun, const char *outcome, const char *why, 
 	json_init(&w, b, false);
 	if (answer) {
 		json_object_begin(&w);
-		copy_json(&w, "targets", member(answer, "targets"));
-		copy_json(&w, "audit_head", member(answer, "audit_head"));
+		json_kv_cjson(&w, "targets", member(answer, "targets"));
+		json_kv_cjson(&w, "audit_head", member(answer, "audit_head"));
 		json_object_end(&w);
 	} else {
 		json_null(&w);
@@ -245,8 +227,8 @@ static void reply_applied(struct pending_call *c, const cJSON *answer, const cha
 	json_kv_string(&w, "status", i ? runaway_incident_status_name(i->status) : NULL);
 	json_kv_string(&w, "plan_sha256", c->plan_sha256);
 	json_kv_string(&w, "outcome", outcome);
-	copy_json(&w, "targets", member(answer, "targets"));
-	copy_json(&w, "audit_head", member(answer, "audit_head"));
+	json_kv_cjson(&w, "targets", member(answer, "targets"));
+	json_kv_cjson(&w, "audit_head", member(answer, "audit_head"));
 	json_kv_uint(&w, "post_check_in_s", c->d->config.gate.grace_s);
 	json_object_end(&w);
 	call_result(c, &b);

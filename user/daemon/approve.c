@@ -83,12 +83,9 @@ static void on_checked(void *ctx, int err, const cJSON *answer)
 	struct approving *a = c->data;
 	const cJSON *against = err == 0 ? objection(answer) : NULL;
 
-	if (err < 0) {
-		call_fail(c, "failed", "the gate did not answer: %s", runaway_strerror(err));
-	} else if (!runaway_json_true(answer, "ok", false)) {
-		call_fail(c, "gate_refused", "%s: %s", runaway_json_str(answer, "error", "?"),
-			  runaway_json_str(answer, "message", "the gate refused"));
-	} else if (against) {
+	if (!call_answered(c, err, answer))
+		return;
+	if (against) {
 		call_fail(c, "gate_refused", "%s: %s", runaway_json_str(against, "reason", "?"),
 			  runaway_json_str(against, "message", "the gate refused"));
 	} else {

@@ -319,7 +319,7 @@ void call_status(struct pending_call *c)
 	call_result(c, &b);
 }
 
-static bool answered(struct pending_call *c, int err, const cJSON *answer)
+bool call_answered(struct pending_call *c, int err, const cJSON *answer)
 {
 	if (err < 0)
 		call_fail(c, "failed", "the gate did not answer: %s", runaway_strerror(err));
@@ -338,7 +338,7 @@ static void on_answer(void *ctx, int err, const cJSON *answer)
 	_cleanup_free_ char *text = NULL;
 
 	gate_ask_status(c->d);
-	if (!answered(c, err, answer))
+	if (!call_answered(c, err, answer))
 		return;
 	text = cJSON_PrintUnformatted(answer);
 	strbuf_adds(&b, text ? text : "");

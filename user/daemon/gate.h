@@ -93,6 +93,8 @@ void call_fail(struct pending_call *c, const char *code, const char *fmt, ...) _
 void call_refuse(struct pending_call *c, enum runaway_reason reason);
 /* b holds the result. */
 void call_result(struct pending_call *c, struct strbuf *b);
+/* Did the gate do what it was asked? If not, the call has failed with what it said. */
+bool call_answered(struct pending_call *c, int err, const cJSON *answer);
 /* The incident's summary. */
 void call_done(struct pending_call *c);
 

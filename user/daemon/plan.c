@@ -255,15 +255,8 @@ static void on_look(void *ctx, int err, const cJSON *answer)
 	struct dry_run *r = c->data;
 	struct runaway_target *t;
 
-	if (err < 0) {
-		call_fail(c, "failed", "the gate did not answer: %s", runaway_strerror(err));
+	if (!call_answered(c, err, answer))
 		return;
-	}
-	if (!runaway_json_true(answer, "ok", false)) {
-		call_fail(c, "gate_refused", "%s: %s", runaway_json_str(answer, "error", "?"),
-			  runaway_json_str(answer, "message", "the gate refused"));
-		return;
-	}
 	if (!runaway_json_true(answer, "pass", false)) {
 		call_fail(c, "gate_refused", "%s: %s", runaway_json_str(answer, "reason", "?"),
 			  runaway_json_str(answer, "message", "the gate cannot see the target"));

@@ -184,17 +184,6 @@ static void write_survivors(const struct daemon *d, const struct tree_ids *t, st
 	json_array_end(w);
 }
 
-static void copy_json(struct json_writer *w, const char *key, const cJSON *item)
-{
-	_cleanup_free_ char *text = item ? cJSON_PrintUnformatted(item) : NULL;
-
-	json_key(w, key);
-	if (text)
-		json_raw(w, text, strlen(text));
-	else
-		json_null(w);
-}
-
 static void write_check(const struct checking *k, const cJSON *action, const struct tree_ids *t,
 			const struct health_result *health, size_t count, const struct verdict *v,
 			struct strbuf *b)
@@ -210,7 +199,7 @@ static void write_check(const struct checking *k, const cJSON *action, const str
 	json_kv_string(&w, "why", v->why);
 	json_kv_uint(&w, "processes_checked", t->count);
 	write_survivors(k->d, t, &w);
-	copy_json(&w, "before", member(action, "before"));
+	json_kv_cjson(&w, "before", member(action, "before"));
 	json_key(&w, "after");
 	json_object_begin(&w);
 	post_check_measure(k->d, t, &w);

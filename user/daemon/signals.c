@@ -38,24 +38,13 @@ static void add(struct daemon *d, struct runaway_id id, const char *incident_id)
 	g->watched_count++;
 }
 
-/* No recursion: a tree can be as deep as there are processes. */
 static void add_tree(struct daemon *d, const struct runaway_proc *root, const char *incident_id)
 {
 	const struct runaway_proc *p = root;
 
-	for (size_t n = 0; n < WATCHED_MAX; n++) {
+	for (size_t n = 0; p && n < WATCHED_MAX; n++, p = runaway_proc_tree_next(root, p))
 		if (p->state == RUNAWAY_ALIVE)
 			add(d, p->id, incident_id);
-		if (p->child_head) {
-			p = p->child_head;
-			continue;
-		}
-		while (p != root && !p->child_next)
-			p = p->parent_proc;
-		if (p == root)
-			return;
-		p = p->child_next;
-	}
 }
 
 static void add_finding(struct daemon *d, const struct runaway_finding *f)

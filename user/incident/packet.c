@@ -71,7 +71,6 @@ static int add_member(struct members *list, const struct runaway_model *m,
 	return 0;
 }
 
-/* No recursion: a tree can be as deep as there are processes. */
 static int add_tree(struct members *list, const struct runaway_model *m,
 		    const struct runaway_proc *root)
 {
@@ -79,18 +78,8 @@ static int add_tree(struct members *list, const struct runaway_model *m,
 	const struct runaway_proc *p = root;
 	int err = 0;
 
-	while (err == 0 && list->count < limit) {
+	for (; p && err == 0 && list->count < limit; p = runaway_proc_tree_next(root, p))
 		err = add_member(list, m, p);
-		if (p->child_head) {
-			p = p->child_head;
-			continue;
-		}
-		while (p != root && !p->child_next)
-			p = p->parent_proc;
-		if (p == root)
-			break;
-		p = p->child_next;
-	}
 	return err;
 }
 

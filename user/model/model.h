@@ -371,6 +371,12 @@ struct runaway_proc *runaway_model_orphans(const struct runaway_model *m);
 double runaway_proc_cores(const struct runaway_model *m, const struct runaway_proc *p);
 /* Orphan that p hangs under (p itself included), NULL if none. */
 struct runaway_proc *runaway_proc_orphan_root(const struct runaway_proc *p);
+/*
+ * Next of root and all its living descendants in depth-first order, p being root first; NULL at
+ * the end. No recursion: a tree can be as deep as there are processes.
+ */
+const struct runaway_proc *runaway_proc_tree_next(const struct runaway_proc *root,
+						  const struct runaway_proc *p);
 bool runaway_proc_by_design_listed(const struct runaway_model *m, const struct runaway_proc *p);
 enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
 						const struct runaway_proc *p);

@@ -24,6 +24,16 @@ const struct runaway_proc *tree_next(const struct runaway_proc *root, const stru
 	}
 }
 
+const struct runaway_proc *runaway_proc_tree_next(const struct runaway_proc *root,
+						  const struct runaway_proc *p)
+{
+	if (p->child_head)
+		return p->child_head;
+	while (p != root && !p->child_next)
+		p = p->parent_proc;
+	return p == root ? NULL : p->child_next;
+}
+
 uint64_t tree_cpu(const struct runaway_proc *root)
 {
 	uint64_t sum = 0;

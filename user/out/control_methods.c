@@ -242,22 +242,6 @@ static int run_incident_readback(struct control_call *call, struct json_writer *
 	return r < 0 ? runaway_control_fail(call, "failed", "%s", strerror(-r)) : 0;
 }
 
-/* A member of a document, null when it has none. */
-static int copy_member(struct json_writer *w, const cJSON *doc, const char *key)
-{
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(doc, key);
-	_cleanup_free_ char *text = item ? cJSON_PrintUnformatted(item) : NULL;
-
-	if (item && !text)
-		return -ENOMEM;
-	json_key(w, key);
-	if (text)
-		json_raw(w, text, strlen(text));
-	else
-		json_null(w);
-	return 0;
-}
-
 /* What a person needs of the readback: the workflow's documents are left out. */
 static int run_incident_show(struct control_call *call, struct json_writer *w)
 {
@@ -275,8 +259,7 @@ static int run_incident_show(struct control_call *call, struct json_writer *w)
 					    "the incident's record is not readable");
 	json_object_begin(w);
 	for (size_t i = 0; i < ARRAY_SIZE(part); i++)
-		if (copy_member(w, doc, part[i]) < 0)
-			return runaway_control_fail(call, "failed", "out of memory");
+		json_kv_cjson(w, part[i], cJSON_GetObjectItemCaseSensitive(doc, part[i]));
 	json_object_end(w);
 	return 0;
 }

@@ -8,17 +8,11 @@
 #include "base/log.h"
 #include "sensor/sensor_priv.h"
 
-static int to_log(enum libbpf_print_level level, const char *fmt, va_list args)
+/* What libbpf calls a warning may be a probe that was expected to fail. */
+static _printf_(2, 0) int to_log(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	_cleanup_free_ char *text = NULL;
-	char *line, *rest;
-
-	if (level == LIBBPF_DEBUG || vasprintf(&text, fmt, args) < 0)
-		return 0;
-	/* What libbpf calls a warning may be a probe that was expected to fail. */
-	for (rest = text; (line = strsep(&rest, "\n"));)
-		if (*line)
-			log_debug("%s", line);
+	if (level != LIBBPF_DEBUG)
+		runaway_log_lines(RUNAWAY_LOG_DEBUG, fmt, args);
 	return 0;
 }
 
