@@ -224,10 +224,13 @@ run:
 	$(Q)$(MAKE) --no-print-directory bin
 	$(Q)exec $B/bin/runawayd
 
+# All processors, unless somebody said how many.
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 ## install what the tests need and pass all of them
 check:
 	$(Q)scripts/install-deps build test
-	$(Q)$(MAKE) --no-print-directory WERROR=1 bin tests arm64
+	$(Q)$(MAKE) --no-print-directory $(JOBS) WERROR=1 bin tests arm64
 	$(Q)scripts/run-tests $B
 
 ## unit tests only (no privilege)
@@ -241,7 +244,7 @@ check-e2e: tests
 ## tests in virtual machines only; KERNELS="5.10 6.12" names some, WRITE=1 renews docs/kernels.md
 check-vm:
 	$(Q)scripts/install-deps build test
-	$(Q)$(MAKE) --no-print-directory WERROR=1 bin helpers clang-objects \
+	$(Q)$(MAKE) --no-print-directory $(JOBS) WERROR=1 bin helpers clang-objects \
 	    $(if $(KERNELS),$(filter arm64,$(KERNELS)),arm64)
 	$(Q)scripts/run-tests $B vm
 	$(Q)$(if $(filter 1,$(WRITE)),tests/vm/table.py $B)
