@@ -27,9 +27,9 @@ from cgroups import Cgroup, kill_if, v2_root
 from metrics import Metrics
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-POLL_S = 0.02
 # On an emulated machine: times that a test waits are multiplied, counts are divided by it.
 SLOWNESS = float(os.environ.get("RUNAWAY_TEST_SLOWNESS", "1"))
+POLL_S = 0.02 * SLOWNESS  # there a question costs so much that asking more often is what it waits for
 # Options for every daemon of the tests, as "--without fentry".
 DAEMON_ARGS = os.environ.get("RUNAWAY_TEST_DAEMON_ARGS", "").split()
 SANITIZER = re.compile(rb"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
