@@ -249,9 +249,10 @@ check-vm:
 	$(Q)scripts/run-tests $B vm
 	$(Q)$(if $(filter 1,$(WRITE)),tests/vm/table.py $B)
 
-## storms of docs/soak.md with their full counts (root, long)
+## storms of docs/soak.md with their full counts, lint to its full depth (root, long)
 soak: tests
 	$(Q)scripts/install-deps build test soak
+	$(Q)RUNAWAY_SOAK=full scripts/check-tidy $B
 	$(Q)scripts/soak $B
 
 GATE_UNIT := $(filter $B/tests/unit/gate/%,$(UNIT))
