@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make soak only
+"""kill -9 of the daemon with the full count; make check has the same with a small one."""
+
+import os
+import re
+import subprocess
+import sys
+
+from soak import experiment, main  # first: it knows where the harness is
+
+from harness import ROOT
+
+
+@experiment("S1", "SIGKILL of the daemon at random moments around one finding: one incident, one id, a whole "
+            "chain", check=None, full=1000)
+def kills(t, row):
+    r = subprocess.run([sys.executable, os.path.join(ROOT, "tests", "e2e", "test_restart.py"), t.build,
+                        "killed_again_and_again"],
+                       env={**os.environ, "RUNAWAY_TEST_KILLS": str(row.count),
+                            "E2E_SEED": str(row.rng.randrange(1000000))},
+                       capture_output=True, text=True, check=False)
+    print(r.stdout)
+    found = re.search(r"# (\d+) kills", r.stdout)
+    row.tried = int(found.group(1)) if found else row.count
+    if r.returncode:
+        row.bad(r.stdout[-500:])
+
+
+if __name__ == "__main__":
+    main()
