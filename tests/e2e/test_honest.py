@@ -13,7 +13,8 @@ import procfs
 from harness import free_port, main, test, wait_for
 from scenes import Browser, short_lanes
 
-WATCH_S = 20
+VERDICTS = 20
+FAST_MS = 500
 
 NGINX_CONF = """
 daemon on; pid {dir}/nginx.pid; error_log {dir}/error.log; worker_processes 1;
@@ -114,7 +115,8 @@ def start_make(t):
 
 @test
 def honest_ones_are_never_findings(t):
-    daemon = t.daemon({"lanes": short_lanes(t, age_s=1, for_s=2, cpu_cores_min=0.05)})
+    daemon = t.daemon({"sample_interval_ms": FAST_MS,
+                       "lanes": short_lanes(t, age_s=1, for_s=2, cpu_cores_min=0.05)})
     by_design = {"nginx": start_nginx(t), "sshd": start_sshd(t), "tmux": start_tmux(t),
                  "gpg-agent": start_gpg_agent(t)}
     job = start_idle_job(t)
@@ -142,9 +144,9 @@ def honest_ones_are_never_findings(t):
     def enough():
         bad = a_finding()
         assert not bad, f"an honest process is a finding: {bad}"
-        return daemon.api("status")["ticks"] >= first + WATCH_S
+        return daemon.api("status")["ticks"] >= first + VERDICTS
 
-    wait_for(enough, WATCH_S * 3, f"{WATCH_S} verdicts")
+    wait_for(enough, 3 * VERDICTS, f"{VERDICTS} verdicts")
     # The silence means something only if they burned.
     for comm in ("nginx", "sh", "chromium"):
         assert comm in seen_burning, f"{comm} did not burn: {seen_burning}"
@@ -162,15 +164,15 @@ def children_of_an_init_from_before_the_sensor(t):
              for script in ('"$0" 200 & wait', 'setsid "$0" 200 & wait')]
     spins = [wait_for(lambda p=p: [s.pid for s in procfs.descendants(p.pid) if s.comm == "spin"],
                       5, "it burns")[0] for p in inits]
-    daemon = t.daemon({"lanes": lanes})
+    daemon = t.daemon({"sample_interval_ms": FAST_MS, "lanes": lanes})
     first = daemon.api("status")["ticks"]
 
     def enough():
         bad = [f for f in daemon.findings() if t.ours(f["subject"]["root_pid"])]
         assert not bad, f"a container's own process is a finding: {bad}"
-        return daemon.api("status")["ticks"] >= first + 6
+        return daemon.api("status")["ticks"] >= first + 8
 
-    wait_for(enough, 30, "six verdicts")
+    wait_for(enough, 30, "eight verdicts")
     for pid in spins:
         assert daemon.show(pid)["cpu_cores"] > 0.05, "it did not burn"
 
