@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """Orphans inside of containers: who inherits them there, and what they are called on the host."""
 
 import os

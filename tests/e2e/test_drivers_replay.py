@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """
 The recordings of tests/fixtures/recordings, one for each row of docs/browsers.md, judged by
 the built-in lanes with short times: no browser is needed, and the answer never varies.

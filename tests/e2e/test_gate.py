@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """The path of one signal as users see it, and where it ends when something is amiss."""
 # timeout_s: 600
 

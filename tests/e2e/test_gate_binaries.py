@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """
 No path to SIGKILL exists: looked for in the sources, in what the programs import, and in
 the machine code of the only function that sends a signal.

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """
 The kernel guard on this host, whatever this host allows: each route of an attacker hurts
 without it, and with it either is refused or the guard says that it enforces nothing. The

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 # timeout_s: 900
 """Each condition of the gate's judgement is held by a test: taken out, some test fails."""
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """The real runaway-gate on real orphans: what it does, and what it cannot be brought to do."""
 
 import json

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """The HTTP side against well-behaved, clumsy and hostile clients."""
 
 import contextlib

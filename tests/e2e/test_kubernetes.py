@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """The DaemonSet's manifest: what it says, what the page about it says, and that it works so."""
 
 import json

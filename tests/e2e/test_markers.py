@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """CI markers are found wherever they stand in an environment, and are nobody else's."""
 
 import json

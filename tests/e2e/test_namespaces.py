@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """Started where a part of the host is hidden: said everywhere, and nothing is made of the rest."""
 
 import procfs

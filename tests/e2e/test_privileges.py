@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """The daemon that serves and scans can do nothing: no root, no capability, no signal."""
 
 import os

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """What the kernel said is recorded, and says the same again: without privilege, byte for byte."""
 
 import json

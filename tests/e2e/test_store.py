@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """The incident store on a disk that is full, cut off, or was tampered with."""
 
 import errno

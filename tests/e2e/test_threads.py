@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """Threads, leaders and subreapers: who is an orphan, and who only looks like one."""
 
 import glob

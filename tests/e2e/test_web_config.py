@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """The web configuration file: TLS, client certificates and passwords, as the exporters have them."""
 
 import base64

@@ -58,5 +58,10 @@ def chosen(kernels):
     return [n for n, g in GUESTS.items() if not wanted or wanted & words_for(n, g)]
 
 
+def work(name):
+    """For what to start first: emulating another architecture takes longest."""
+    return "arch" in GUESTS[name], len(GUESTS[name]["steps"])
+
+
 def words_for(name, guest):
     return {name, guest.get("arch", guest["kernel"])}
