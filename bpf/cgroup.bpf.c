@@ -182,7 +182,7 @@ int BPF_PROG(rw_cg_attach, struct cgroup *dst, const char *path, struct task_str
 	if (BPF_CORE_READ(dst, root, hierarchy_id) != rw_hierarchy_id)
 		return 0;
 	rw_id_of(task, &id);
-	e = rw_proc_get(id.pid, id.start_ns);
+	e = rw_proc_get(&id);
 	/* One thread of a threaded cgroup (a virtual CPU): its process stays. */
 	if (!threadgroup && task->pid != task->tgid) {
 		if (e)

@@ -38,7 +38,7 @@ const volatile __u64 rw_page_size = 4096;
 /* Set by user space before a walk, read by it after. */
 __u64 rw_attached_ns; /* CPU used before this is nobody's business: not charged */
 __u64 rw_scan_resync; /* write every process */
-__u32 rw_resyncs;     /* made so far, this one included: marks who is still there */
+__u32 rw_mark;	      /* of this walk or the last one that marked who is still there */
 __u64 rw_scan_tasks;  /* visited by this walk */
 __u64 rw_scan_processes;
 __u64 rw_scan_saw_init; /* the walk met pid 1 */
@@ -60,8 +60,8 @@ static __always_inline __u64 thread_delta(struct task_struct *t, __u32 tid, __u6
 	*ret_old = false;
 	th = bpf_map_lookup_elem(&rw_threads, &tid);
 	if (th && th->start_ns == start) {
-		if (th->seen != rw_resyncs)
-			th->seen = rw_resyncs;
+		if (th->seen != rw_mark)
+			th->seen = rw_mark;
 		delta = now > th->cpu_ns ? now - th->cpu_ns : 0;
 		th->cpu_ns = now;
 		return delta;
@@ -71,7 +71,7 @@ static __always_inline __u64 thread_delta(struct task_struct *t, __u32 tid, __u6
 		return 0;
 	init.start_ns = start;
 	init.cpu_ns = now;
-	init.seen = rw_resyncs;
+	init.seen = rw_mark;
 	if (rw_map_result(bpf_map_update_elem(&rw_threads, &tid, &init, BPF_ANY), RW_MAP_THREADS))
 		return 0;
 	*ret_old = start < rw_attached_ns;
@@ -112,7 +112,8 @@ __hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e)
  */
 __noinline int rw_flush_one(__u64 task, __u32 tgid, __u64 start_ns)
 {
-	struct rw_proc *e = rw_proc_get(tgid, start_ns);
+	const struct rw_id id = { .start_ns = start_ns, .pid = tgid };
+	struct rw_proc *e = rw_proc_get(&id);
 
 	if (e)
 		flush((void *)task, e);
@@ -139,11 +140,11 @@ __hidden void rw_flush_process(struct task_struct *t, const struct rw_id *id)
  * The old leader is released under the thread's number and with the process's
  * start time, soon or already: what is counted of it must not count again.
  */
-__hidden void rw_adopt_thread(struct rw_proc *e, __u32 old_tid)
+__hidden void rw_adopt_thread(struct rw_proc *e, __u64 start_ns, __u32 old_tid)
 {
 	struct rw_thread *th = bpf_map_lookup_elem(&rw_threads, &old_tid), old = {};
 
-	old.start_ns = e->start_ns;
+	old.start_ns = start_ns;
 	old.cpu_ns = e->leader_cpu_ns;
 	e->leader_cpu_ns = th ? th->cpu_ns : 0;
 	rw_map_result(bpf_map_update_elem(&rw_threads, &old_tid, &old, BPF_ANY), RW_MAP_THREADS);
@@ -200,14 +201,13 @@ static __always_inline struct rw_proc *insert_leader(struct task_struct *t, stru
 	struct rw_proc init = {}, *e;
 	__u64 dead = t->signal->sum_sched_runtime;
 
-	init.start_ns = id->start_ns;
 	init.leader_cpu_ns = now;
 	init.cpu_ns = now + dead;
 	init.cgroup_id = rw_task_cgroup_id(t, rw_cgroup_ssid);
 	init.ppid = t->real_parent->tgid;
 	init.parent_start_ns = t->real_parent->group_leader->start_boottime;
 	bpf_probe_read_kernel(init.comm, sizeof(init.comm), t->comm);
-	e = rw_proc_put(id->pid, &init);
+	e = rw_proc_put(id, &init);
 	/*
 	 * Its fork was missed after we began to look: what the leader used is ours to
 	 * count (threads that ended were counted when they were released). Without
@@ -220,7 +220,7 @@ static __always_inline struct rw_proc *insert_leader(struct task_struct *t, stru
 
 static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id, __u64 now)
 {
-	struct rw_proc *e = rw_proc_get(id->pid, id->start_ns);
+	struct rw_proc *e = rw_proc_get(id);
 	__u32 flags = 0, ppid;
 	__u64 delta = 0;
 	bool changed;
@@ -254,9 +254,9 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 		 * Or threads that ended in between have used CPU. */
 		if (!e->seen || e->cpu_ns != e->told_cpu_ns)
 			changed = true;
-		/* Once a resync, not once a walk: an idle process's line stays clean. */
-		if (e->seen != rw_resyncs)
-			e->seen = rw_resyncs;
+		/* Once in a while, not once a walk: an idle process's line stays clean. */
+		if (e->seen != rw_mark)
+			e->seen = rw_mark;
 	}
 	if (delta)
 		flags |= RW_TF_RAN;
@@ -267,7 +267,7 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 static __always_inline void visit_thread(struct task_struct *t, struct rw_id *id, __u32 tid,
 					 __u64 now)
 {
-	struct rw_proc *e = rw_proc_get(id->pid, id->start_ns);
+	struct rw_proc *e = rw_proc_get(id);
 	bool old = false;
 	struct rw_cpu *ev;
 	__u64 delta;
@@ -419,7 +419,7 @@ static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 
 		return;
 	rw_cgroup_charge(rw_task_cgroup(p, rw_cgroup_ssid), delta);
 	rw_id_of(p, &id);
-	e = rw_proc_get(id.pid, id.start_ns);
+	e = rw_proc_get(&id);
 	if (e)
 		__sync_fetch_and_add(&e->cpu_ns, delta);
 }
@@ -442,7 +442,7 @@ static __always_inline void free_leader(struct task_struct *p)
 	id.pid = p->tgid;
 	id.start_ns = p->start_boottime;
 	id.pad = 0;
-	e = rw_proc_get(id.pid, id.start_ns);
+	e = rw_proc_get(&id);
 	if (e) {
 		own = leader_delta(e, own);
 		final = e->cpu_ns + own;
@@ -467,7 +467,7 @@ static __always_inline void free_leader(struct task_struct *p)
 		rw_sample_submit(ev);
 	}
 	if (e)
-		rw_proc_del(id.pid);
+		rw_proc_del(&id);
 }
 
 SEC("tp_btf/sched_process_free")

@@ -10,11 +10,11 @@
 
 #include "rw.h"
 
-/* Key: tgid. Full: the process is counted, its events still go out, a later walk inserts it. */
+/* Full: the process is counted, its events still go out, a later walk inserts it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
-	__type(key, __u32);
+	__type(key, struct rw_id);
 	__type(value, struct rw_proc);
 } rw_procs SEC(".maps");
 
@@ -55,23 +55,29 @@ struct {
 	__type(value, struct exec_scratch);
 } rw_exec_buf SEC(".maps");
 
-__hidden struct rw_proc *rw_proc_get(__u32 tgid, __u64 start_ns)
-{
-	struct rw_proc *e = bpf_map_lookup_elem(&rw_procs, &tgid);
+/* Where the children of an exiting task are listed; rw_exit alone, as above. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rw_children);
+} rw_exit_buf SEC(".maps");
 
-	return e && e->start_ns == start_ns ? e : NULL;
+__hidden struct rw_proc *rw_proc_get(const struct rw_id *id)
+{
+	return bpf_map_lookup_elem(&rw_procs, id);
 }
 
-__hidden struct rw_proc *rw_proc_put(__u32 tgid, struct rw_proc *init)
+__hidden struct rw_proc *rw_proc_put(const struct rw_id *id, struct rw_proc *init)
 {
-	if (rw_map_result(bpf_map_update_elem(&rw_procs, &tgid, init, BPF_ANY), RW_MAP_PROCS))
+	if (rw_map_result(bpf_map_update_elem(&rw_procs, id, init, BPF_ANY), RW_MAP_PROCS))
 		return NULL;
-	return bpf_map_lookup_elem(&rw_procs, &tgid);
+	return bpf_map_lookup_elem(&rw_procs, id);
 }
 
-__hidden void rw_proc_del(__u32 tgid)
+__hidden void rw_proc_del(const struct rw_id *id)
 {
-	bpf_map_delete_elem(&rw_procs, &tgid);
+	bpf_map_delete_elem(&rw_procs, id);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -92,18 +98,17 @@ int BPF_PROG(rw_fork, struct task_struct *parent_task, struct task_struct *child
 	id.pad = 0;
 	real_parent = child->real_parent;
 
-	init.start_ns = id.start_ns;
 	init.cgroup_id = rw_task_cgroup_id(child, rw_cgroup_ssid);
 	init.origin_pid = origin.pid;
 	bpf_probe_read_kernel(init.comm, sizeof(init.comm), child->comm);
-	up = rw_proc_get(origin.pid, origin.start_ns);
+	up = rw_proc_get(&origin);
 	if (up) {
 		init.ci_pid = up->ci_pid;
 		init.ci_start_ns = up->ci_start_ns;
 	}
 	init.ppid = real_parent->tgid;
 	init.parent_start_ns = real_parent->group_leader->start_boottime;
-	rw_proc_put(id.pid, &init);
+	rw_proc_put(&id, &init);
 
 	ev = rw_event_reserve(sizeof(*ev), RW_FORK);
 	if (!ev)
@@ -120,7 +125,7 @@ int BPF_PROG(rw_fork, struct task_struct *parent_task, struct task_struct *child
 	ev->pgid = rw_task_pid_type(child, RW_PIDTYPE_PGID);
 	ev->sid = rw_task_pid_type(child, RW_PIDTYPE_SID);
 	ev->uid = child->cred->uid.val;
-	ev->flags = rw_task_flags(child);
+	ev->flags = rw_task_flags(child) | (parent->flags & PF_KTHREAD ? RW_TF_BY_KERNEL : 0);
 	__builtin_memcpy(ev->comm, init.comm, sizeof(ev->comm));
 	rw_event_submit(ev, false);
 	return 0;
@@ -303,6 +308,7 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	struct exec_scratch *s;
 	struct inode *inode;
 	struct file *file;
+	struct rw_id id;
 	__u64 start, end;
 
 	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
@@ -354,12 +360,12 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	s->rec.args_len = args;
 	s->rec.markers_len = markers;
 
-	e = rw_proc_get(s->rec.id.pid, s->rec.id.start_ns);
+	id = s->rec.id;
+	e = rw_proc_get(&id);
 	if (!e) {
-		init.start_ns = s->rec.id.start_ns;
 		init.cgroup_id = s->rec.cgroup_id;
 		init.ppid = p->real_parent->tgid;
-		e = rw_proc_put(s->rec.id.pid, &init);
+		e = rw_proc_put(&id, &init);
 	}
 	if (e) {
 		__builtin_memcpy(e->comm, s->rec.comm, sizeof(e->comm));
@@ -368,9 +374,9 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 			e->ci_start_ns = s->rec.id.start_ns;
 		}
 		if ((__u32)old_pid != s->rec.id.pid)
-			rw_adopt_thread(e, old_pid);
+			rw_adopt_thread(e, id.start_ns, old_pid);
 	}
-	rw_event_output(s, sizeof(s->rec) + path + args + markers, RW_EXEC);
+	rw_event_output(s, sizeof(s->rec) + path + args + markers, RW_EXEC, false);
 	return 0;
 }
 
@@ -378,22 +384,23 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
  * Children of a task that exits. They are listed per thread, and with
  * exit_group any thread's exit may be the one that hands them to the reaper, so
  * `signal->live == 0` is not the condition. Who inherits them is not known yet
- * and not predicted: user space reads it again.
+ * and not predicted: user space reads it again. Only as long as it must be: when
+ * a tree of shells ends at once, a record of full length for each fills the ring.
  */
 static __always_inline void emit_children(struct task_struct *p, __u32 live)
 {
 	const __u32 sibling = bpf_core_field_offset(struct task_struct, sibling);
 	struct list_head *head, *next;
+	__u32 zero = 0, n = 0;
 	struct rw_children *ev;
 	struct task_struct *c;
-	__u32 n = 0;
 
 	head = (void *)p + bpf_core_field_offset(struct task_struct, children);
 	if (p->children.next == head)
 		return;
 	/* Read as a number: before 6.2 nothing unknown may be taken from a typed pointer. */
 	next = BPF_CORE_READ(p, children.next);
-	ev = rw_event_reserve(sizeof(*ev), RW_CHILDREN);
+	ev = bpf_map_lookup_elem(&rw_exit_buf, &zero);
 	if (!ev)
 		return;
 	rw_id_of(p, &ev->parent);
@@ -412,8 +419,11 @@ static __always_inline void emit_children(struct task_struct *p, __u32 live)
 		next = BPF_CORE_READ(next, next);
 	}
 	ev->count = n;
-	ev->flags = next && next != head ? RW_TF_MORE : 0;
-	rw_event_submit(ev, true);
+	ev->flags = rw_task_flags(p) & (RW_TF_NS_INIT | RW_TF_SUBREAPER);
+	if (next && next != head)
+		ev->flags |= RW_TF_MORE;
+	rw_event_output(ev, offsetof(struct rw_children, child) + n * sizeof(ev->child[0]),
+			RW_CHILDREN, true);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -454,6 +464,7 @@ int BPF_PROG(rw_reparent, struct task_struct *child_task, struct task_struct *fa
 	struct task_struct *reaper;
 	struct rw_reparent *ev;
 	struct rw_proc *e;
+	struct rw_id id;
 
 	/* Dead children are handed on too, to be reaped: no orphans. */
 	if (!father || (child->exit_state && !child->signal->live.counter))
@@ -470,7 +481,8 @@ int BPF_PROG(rw_reparent, struct task_struct *child_task, struct task_struct *fa
 	ev->sid = rw_task_pid_type(child, RW_PIDTYPE_SID);
 	ev->via = RW_VIA_HOOK;
 	bpf_probe_read_kernel(ev->reaper_comm, sizeof(ev->reaper_comm), reaper->group_leader->comm);
-	e = rw_proc_get(ev->id.pid, ev->id.start_ns);
+	id = ev->id;
+	e = rw_proc_get(&id);
 	if (e) {
 		e->ppid = ev->reaper.pid;
 		e->parent_start_ns = ev->reaper.start_ns;

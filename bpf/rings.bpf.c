@@ -103,15 +103,14 @@ __hidden void rw_sample_submit(void *rec)
 	bpf_ringbuf_submit(rec, wake_flags(&rw_samples, rw_samples_wake, false));
 }
 
-__hidden int rw_event_output(void *rec, __u32 len, __u32 type)
+__hidden int rw_event_output(void *rec, __u32 len, __u32 type, bool wake)
 {
 	__u64 seq = rw_event_attempt(type);
 
 	if (!seq)
 		return -1;
 	rw_fill(rec, len, type, seq);
-	if (!bpf_ringbuf_output(&rw_events, rec, len,
-				wake_flags(&rw_events, rw_events_wake, false)))
+	if (!bpf_ringbuf_output(&rw_events, rec, len, wake_flags(&rw_events, rw_events_wake, wake)))
 		return 0;
 	rw_count_drop(type);
 	return -1;

@@ -78,7 +78,7 @@ __hidden void rw_event_submit(void *rec, bool wake);
 __hidden void rw_sample_submit(void *rec);
 
 /* The same for a record of variable length that begins with a struct rw_hdr. 0, or -1: dropped. */
-__hidden int rw_event_output(void *rec, __u32 len, __u32 type);
+__hidden int rw_event_output(void *rec, __u32 len, __u32 type, bool wake);
 __hidden int rw_sample_output(void *rec, __u32 len, __u32 type);
 
 /* Memory that could not be read: what it holds is unknown, and counted as such. */
@@ -105,7 +105,7 @@ __hidden void rw_cgroup_charge_id(__u64 id, __u64 delta_ns);
 __hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e);
 __hidden void rw_flush_process(struct task_struct *t, const struct rw_id *id);
 /* A thread other than the leader called exec and is the leader now. */
-__hidden void rw_adopt_thread(struct rw_proc *e, __u32 old_tid);
+__hidden void rw_adopt_thread(struct rw_proc *e, __u64 start_ns, __u32 old_tid);
 
 /* ---- features.bpf.c ---- */
 
@@ -134,10 +134,10 @@ __hidden void rw_file_path(struct file *file, struct rw_path *p);
 
 /* ---- lineage.bpf.c ---- */
 
-__hidden struct rw_proc *rw_proc_get(__u32 tgid, __u64 start_ns);
+__hidden struct rw_proc *rw_proc_get(const struct rw_id *id);
 /* Inserts or replaces. NULL (and counted) when the map is full. */
-__hidden struct rw_proc *rw_proc_put(__u32 tgid, struct rw_proc *init);
-__hidden void rw_proc_del(__u32 tgid);
+__hidden struct rw_proc *rw_proc_put(const struct rw_id *id, struct rw_proc *init);
+__hidden void rw_proc_del(const struct rw_id *id);
 
 /* Index in css_set.subsys whose cgroup counts, or -1: the default (v2) hierarchy. */
 extern const volatile int rw_cgroup_ssid;

@@ -92,6 +92,7 @@ enum rw_task_flags {
 	RW_TF_ENV_CUT = 1 << 9,	   /* RW_EXEC: environment longer than the bound */
 	RW_TF_RAN = 1 << 11,	   /* RW_TASK: it has used CPU since the last visit */
 	RW_TF_PATH_CUT = 1 << 10,  /* exe path: components at its root are missing */
+	RW_TF_BY_KERNEL = 1 << 12, /* RW_FORK: the origin is a kernel thread */
 };
 
 struct rw_fork {
@@ -148,8 +149,8 @@ struct rw_children {
 	__u32 tid;	     /* the exiting task */
 	__u32 live;	     /* threads of the process still alive */
 	__u32 count;	     /* entries of `child` in use */
-	__u32 flags;	     /* RW_TF_MORE */
-	struct rw_child child[RW_CHILDREN_MAX];
+	__u32 flags;	     /* RW_TF_MORE; RW_TF_NS_INIT, RW_TF_SUBREAPER of the parent */
+	struct rw_child child[RW_CHILDREN_MAX]; /* written as far as in use */
 };
 
 enum rw_via {
@@ -374,9 +375,12 @@ struct rw_counters {
 	__u64 unplaced_ns;    /* CPU charged to no cgroup entry (map full) */
 } __attribute__((aligned(64)));
 
-/* Value of the map `rw_procs`, key: tgid. */
+/*
+ * Value of the map `rw_procs`, key: struct rw_id. Not the pid alone: it is given away
+ * again while the last figure of its old owner is still to come (sched_process_free runs
+ * after an RCU grace period), and what was charged to that one must be known then.
+ */
 struct rw_proc {
-	__u64 start_ns;
 	__u64 cpu_ns;	     /* charged so far */
 	__u64 told_cpu_ns;   /* of which user space was told */
 	__u64 leader_cpu_ns; /* last sum_exec_runtime seen of the leader */
@@ -386,7 +390,7 @@ struct rw_proc {
 	__u32 ppid; /* last real_parent seen */
 	__u64 parent_start_ns;
 	__u32 origin_pid;
-	__u32 seen; /* number of the last resync whose walk saw it, or later; 0: no walk yet */
+	__u32 seen; /* rw_mark when a walk saw it last; 0: no walk yet */
 	char comm[RW_COMM_LEN];
 };
 
@@ -452,7 +456,7 @@ static_assert(sizeof(struct rw_cgroup_ev) == 72 + RW_PATH_MAX, "rw_cgroup_ev");
 static_assert(sizeof(struct rw_task) == 160, "rw_task");
 static_assert(sizeof(struct rw_cpu) == 56, "rw_cpu");
 static_assert(sizeof(struct rw_free) == 80, "rw_free");
-static_assert(sizeof(struct rw_proc) == 88, "rw_proc");
+static_assert(sizeof(struct rw_proc) == 80, "rw_proc");
 static_assert(sizeof(struct rw_signal) == 104, "rw_signal");
 
 #include "runaway/known.h"

@@ -58,6 +58,19 @@ def storm_that_execs(t):
 
 
 @test
+def a_number_that_is_given_away_again(t):
+    """Scans have counted what a process used; the next one has its number before it is released."""
+    daemon = t.daemon({"sample_interval_ms": 100})
+    helper = t.helper("pid_again")
+    _, true, gap = compare(t, daemon, [helper, "6", "350"], "again")
+    worked = int(t.spawn([helper, "20", "1"], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE).communicate(timeout=60)[0])
+    assert worked >= 10, f"{worked} of 20 numbers could be had again"
+    assert true > 0.3, "it burned next to nothing"
+    assert abs(gap) <= TOLERANCE, f"{gap * 100:+.3f} %"
+
+
+@test
 def bounded_series_never_go_back(t):
     """More cgroups than series come, burn and go, and no series loses what it had."""
     t.need_cgroup()

@@ -16,6 +16,22 @@ static int refused(struct runaway_model *m, int err)
 	return err == -ENOMEM ? -ENOMEM : 0;
 }
 
+/*
+ * Another's record names a process whose own fork was lost: it is there, though the
+ * rest is told by the next scan. Without it the story of its children would end at
+ * them, for it may be gone by then. May end whoever had its number.
+ */
+static void hear_of(struct runaway_model *m, struct runaway_id id, uint64_t at_ns)
+{
+	struct runaway_proc *p;
+
+	if (!id.pid || !id.start_ns || process_find(m, id))
+		return;
+	m->counters.unknown_process++;
+	if (process_new(m, id, at_ns, &p) == 0)
+		process_pend(m, p);
+}
+
 /* ---- fork ---- */
 static void inherit(struct runaway_model *m, struct runaway_proc *p, const struct rw_fork *r)
 {
@@ -88,12 +104,17 @@ static void fork_new(struct runaway_model *m, struct runaway_proc *p, const stru
 int model_fork(struct runaway_model *m, const struct rw_fork *r)
 {
 	struct runaway_proc *p = process_find(m, id_of(&r->id)), *origin;
-	bool fresh = !p;
+	bool fresh;
 	int err;
 
 	m->counters.forks++;
 	if (p && p->seen_fork)
 		return 0;
+	/* Kernel threads are no part of the story: no scan would tell of it. */
+	if (!(r->flags & RW_TF_BY_KERNEL))
+		hear_of(m, id_of(&r->origin), r->hdr.time_ns);
+	p = process_find(m, id_of(&r->id));
+	fresh = !p;
 	if (fresh) {
 		err = process_new(m, id_of(&r->id), r->hdr.time_ns, &p);
 		if (err < 0)
@@ -103,6 +124,9 @@ int model_fork(struct runaway_model *m, const struct rw_fork *r)
 	/* What an inference said gives way to what was seen. */
 	if (origin)
 		process_set_origin(m, p, origin);
+	/* Born with the name of the thread that forked it. */
+	if (origin && !origin->comm[0])
+		process_set_comm(origin, r->comm);
 	p->seen_fork = true;
 	p->touched_ns = MAX(p->touched_ns, r->hdr.time_ns);
 	inherit(m, p, r);
@@ -258,18 +282,37 @@ int model_free(struct runaway_model *m, const struct rw_free *r)
 	return 0;
 }
 
+/* Where it hangs until its first move is where it was forked, unless a reaper adopted it. */
+static void child_of(struct runaway_model *m, struct runaway_proc *p, const struct rw_children *r)
+{
+	struct runaway_proc *parent = process_find(m, id_of(&r->parent));
+
+	if (!parent)
+		return;
+	parent->flags |= r->flags & (RW_TF_NS_INIT | RW_TF_SUBREAPER);
+	if (!p->parent.pid)
+		process_set_parent(m, p, parent->id, r->hdr.time_ns);
+	if (!p->origin && !p->orphan && p->parent.pid == parent->id.pid &&
+	    p->parent.start_ns == parent->id.start_ns && !orphan_is_reaper(parent))
+		process_set_origin(m, p, parent);
+}
+
 int model_children(struct runaway_model *m, const struct rw_children *r, size_t len)
 {
+	struct runaway_proc *p;
+
 	if (r->count > RW_CHILDREN_MAX ||
 	    len < offsetof(struct rw_children, child) + r->count * sizeof(r->child[0]))
 		return -EBADMSG;
+	hear_of(m, id_of(&r->parent), r->hdr.time_ns);
 	for (uint32_t i = 0; i < r->count; i++) {
-		struct runaway_proc *p = process_living(m, id_of(&r->child[i].id));
-
+		hear_of(m, id_of(&r->child[i].id), r->hdr.time_ns);
+		p = process_living(m, id_of(&r->child[i].id));
 		if (!p || r->hdr.time_ns < p->event_ns)
 			continue;
 		p->pgid = r->child[i].pgid;
 		p->sid = r->child[i].sid;
+		child_of(m, p, r);
 	}
 	return 0;
 }

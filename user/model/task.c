@@ -114,7 +114,8 @@ int model_task(struct runaway_model *m, const struct rw_task *r, size_t len)
 		task_parent(m, p, r);
 		task_state(m, p, r);
 	}
-	if (fresh)
+	/* What it burned before anybody saw it start, or looked at it, is nobody's. */
+	if (fresh || (!p->seen_fork && !p->sample_ns))
 		process_cpu_first(m, p, r->cpu_ns, r->hdr.time_ns);
 	else
 		process_cpu(m, p, r->cpu_ns, r->hdr.time_ns, true);

@@ -16,7 +16,8 @@
 
 void sensor_pending_add(struct runaway_sensor *s, const struct rw_children *ev)
 {
-	size_t n = MIN(ev->count, (uint32_t)RW_CHILDREN_MAX);
+	size_t written = (ev->hdr.len - offsetof(struct rw_children, child)) / sizeof(ev->child[0]);
+	size_t n = MIN(MIN(ev->count, (uint32_t)RW_CHILDREN_MAX), written);
 
 	for (size_t i = 0; i < n && s->pending_count < PENDING_MAX; i++) {
 		if (s->pending_count == s->pending_cap) {

@@ -20,11 +20,16 @@
 
 /* Smallest length of each kernel-made record; 0: not one. */
 static const size_t min_len[RW_KERNEL_TYPES] = {
-	[RW_FORK] = sizeof(struct rw_fork),	    [RW_EXEC] = sizeof(struct rw_exec),
-	[RW_EXIT] = sizeof(struct rw_exit),	    [RW_CHILDREN] = sizeof(struct rw_children),
-	[RW_REPARENT] = sizeof(struct rw_reparent), [RW_CGROUP] = sizeof(struct rw_cgroup_ev),
-	[RW_TASK] = sizeof(struct rw_task),	    [RW_CPU] = sizeof(struct rw_cpu),
-	[RW_FREE] = sizeof(struct rw_free),	    [RW_SIGNAL] = sizeof(struct rw_signal),
+	[RW_FORK] = sizeof(struct rw_fork),
+	[RW_EXEC] = sizeof(struct rw_exec),
+	[RW_EXIT] = sizeof(struct rw_exit),
+	[RW_CHILDREN] = offsetof(struct rw_children, child),
+	[RW_REPARENT] = sizeof(struct rw_reparent),
+	[RW_CGROUP] = sizeof(struct rw_cgroup_ev),
+	[RW_TASK] = sizeof(struct rw_task),
+	[RW_CPU] = sizeof(struct rw_cpu),
+	[RW_FREE] = sizeof(struct rw_free),
+	[RW_SIGNAL] = sizeof(struct rw_signal),
 };
 
 static void check_sequence(struct runaway_sensor *s, const struct rw_hdr *h, int ring)

@@ -88,14 +88,13 @@ static void finish(struct runaway_sensor *s, struct rw_scan *rec, uint64_t start
 	sensor_emit(s, &rec->hdr, RW_SCAN_END, sizeof(*rec));
 }
 
-/* Visits who has to be visited; *flags learns what kind of pass it was. */
-static int visit_tasks(struct runaway_sensor *s, uint32_t *flags)
+/* Visits who has to be visited; *flags learns what kind of pass it was, *ret_marked whether it
+ * marked everybody in the kernel side's maps. */
+static int visit_tasks(struct runaway_sensor *s, uint32_t *flags, bool *ret_marked)
 {
 	int r;
 
 	s->skel->bss->rw_scan_resync = *flags & RW_SCAN_RESYNC;
-	if (*flags & RW_SCAN_RESYNC)
-		s->skel->bss->rw_resyncs++;
 	s->skel->bss->rw_scan_tasks = 0;
 	s->skel->bss->rw_scan_processes = 0;
 	s->skel->bss->rw_scan_saw_init = 0;
@@ -105,6 +104,10 @@ static int visit_tasks(struct runaway_sensor *s, uint32_t *flags)
 			return r;
 		*flags &= ~(uint32_t)RW_SCAN_HOT;
 	}
+	/* A mark that nobody has yet: who lacks it afterwards was not met. */
+	*ret_marked = *flags & RW_SCAN_RESYNC || sensor_sweep_due(s, runaway_boot_ns());
+	if (*ret_marked)
+		s->skel->bss->rw_mark++;
 	r = walk(s);
 	runaway_sensor_drain(s);
 	add_init(s);
@@ -114,6 +117,7 @@ static int visit_tasks(struct runaway_sensor *s, uint32_t *flags)
 int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 {
 	struct rw_scan rec = { 0 };
+	bool marked = false;
 	uint64_t started;
 	int r, e;
 
@@ -129,13 +133,13 @@ int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 	if (sensor_cgroups_reread(s, resync))
 		rec.flags |= RW_SCAN_CGROUPS;
 	started = runaway_boot_ns();
-	r = visit_tasks(s, &rec.flags);
+	r = visit_tasks(s, &rec.flags, &marked);
 	/* Who was not seen is not gone: such a scan proves nothing. */
 	if (r == 0 && runaway_features_blind(&s->features))
 		r = -EXDEV;
 	runaway_sensor_drain(s);
 	finish(s, &rec, started, r);
-	if (resync && r == 0)
+	if (marked && r == 0)
 		sensor_sweep(s, started);
 
 	e = sensor_cgroups_read(s);

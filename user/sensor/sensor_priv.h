@@ -227,7 +227,9 @@ void sensor_gaps_find(struct runaway_sensor *s);
 /* Root of a user namespace is not root for the BPF system call. */
 bool sensor_gaps_user_namespace(const struct runaway_sensor *s);
 
-/* sweep.c: after a resync that began then; removes what the dead left in the kernel's maps. */
+/* sweep.c: after a walk that began then and marked everybody; removes what the dead left in the
+ * kernel's maps. */
+bool sensor_sweep_due(const struct runaway_sensor *s, uint64_t now_ns);
 void sensor_sweep(struct runaway_sensor *s, uint64_t began_ns);
 void sensor_sweep_free(struct runaway_sensor *s);
 

@@ -284,7 +284,7 @@ static void test_subject_gone(void **state _unused_)
 	cJSON_SetValuestring(cJSON_GetObjectItem(at(before, "packet"), "next_step"),
 			     "resolved: nothing to do");
 	assert_true(cJSON_Compare(at(before, "packet"), at(doc, "packet"), true));
-	assert_int_equal(cJSON_GetArraySize(at(doc, "lineage")), 1);
+	assert_int_equal(cJSON_GetArraySize(at(doc, "lineage")), 2);
 	assert_string_equal(at(at(doc, "incident"), "status")->valuestring, "resolved");
 	assert_int_equal(cJSON_GetArraySize(at(doc, "events")), 2);
 	harness_end(&h);

@@ -188,7 +188,8 @@ static void test_pid_reuse(void **state)
 	world_free(&w);
 }
 
-static void test_an_unknown_origin_is_not_invented(void **state)
+/* Its own fork was lost; that of its child names it, and it may end before any scan. */
+static void test_an_origin_whose_fork_was_lost(void **state)
 {
 	struct world w;
 
@@ -196,9 +197,57 @@ static void test_an_unknown_origin_is_not_invented(void **state)
 	world_new(&w);
 	boot(&w);
 	forks(&w, 77, 10, "a");
+	assert_ptr_equal(find(&w, 10)->origin, find(&w, 77));
+	assert_ptr_equal(find(&w, 10)->parent_proc, find(&w, 77));
+	assert_string_equal(find(&w, 77)->comm, "a");
+	assert_null(find(&w, 77)->origin);
+	dies(&w, 77, 9, 5);
+	reparents(&w, 10, 77, 1, RW_TF_NS_INIT);
+	assert_true(find(&w, 10)->orphan->origin_known);
+	assert_int_equal(find(&w, 10)->origin->exit_code, 9);
+	dies(&w, 10, 0, 5);
+	assert_int_equal(runaway_model_living(w.m), 1);
+	assert_int_equal(runaway_model_remembered(w.m), 0);
+	world_free(&w);
+}
+
+/* No scan would tell of a kernel thread, nor when it ends. */
+static void test_a_kernel_thread_is_no_origin(void **state)
+{
+	struct world w;
+	struct rw_fork r;
+
+	(void)state;
+	world_new(&w);
+	boot(&w);
+	r = (struct rw_fork){ .hdr = hdr(&w, RW_FORK, sizeof(r)),
+			      .id = rw_id(10),
+			      .origin = rw_id(77),
+			      .parent = rw_id(77),
+			      .flags = RW_TF_BY_KERNEL };
+	FEED(&w, r);
+	assert_non_null(find(&w, 10));
 	assert_null(find(&w, 10)->origin);
-	assert_null(runaway_model_find(w.m, id(77)));
-	assert_int_equal(find(&w, 10)->parent.pid, 77);
+	assert_null(find(&w, 77));
+	world_free(&w);
+}
+
+/* One number for both can only be a lie: it must not end the process at hand. */
+static void test_an_origin_with_the_number_of_its_child(void **state)
+{
+	struct world w;
+	struct rw_fork r;
+
+	(void)state;
+	world_new(&w);
+	boot(&w);
+	r = (struct rw_fork){ .hdr = hdr(&w, RW_FORK, sizeof(r)), .id = rw_id(10) };
+	r.origin = (struct rw_id){ .pid = 10, .start_ns = START(10) + 5 };
+	FEED(&w, r);
+	r.id = rw_id(11);
+	r.origin = (struct rw_id){ .pid = 11, .start_ns = START(11) - 5 };
+	FEED(&w, r);
+	assert_null(find(&w, 11)->origin);
 	world_free(&w);
 }
 
@@ -292,26 +341,74 @@ static void test_the_limit_refuses_and_says_so(void **state)
 	world_free(&w);
 }
 
+static void exits_with_children(struct world *w, uint32_t parent, uint32_t flags, uint32_t a,
+				uint32_t b)
+{
+	struct rw_children r = { .hdr = hdr(w, RW_CHILDREN, sizeof(r)),
+				 .parent = rw_id(parent),
+				 .flags = flags,
+				 .count = 2,
+				 .child = { { .id = rw_id(a), .pgid = 70, .sid = 71 },
+					    { .id = rw_id(b), .pgid = 70, .sid = 71 } } };
+
+	FEED(w, r);
+}
+
 static void test_children_are_only_a_hint(void **state)
 {
 	struct world w;
-	struct rw_children r = { 0 };
 
 	(void)state;
 	world_new(&w);
 	boot(&w);
 	forks(&w, 1, 10, "sh");
 	forks(&w, 10, 11, "kid");
-	r = (struct rw_children){ .hdr = hdr(&w, RW_CHILDREN, sizeof(r)),
-				  .parent = rw_id(10),
-				  .count = 2,
-				  .child = { { .id = rw_id(11), .pgid = 70, .sid = 71 },
-					     { .id = rw_id(99) } } };
-	FEED(&w, r);
+	forks(&w, 10, 12, "kid");
+	exits_with_children(&w, 10, 0, 11, 12);
 	assert_int_equal(find(&w, 11)->pgid, 70);
 	assert_int_equal(find(&w, 11)->sid, 71);
 	assert_null(find(&w, 11)->orphan);
-	assert_null(find(&w, 99));
+	world_free(&w);
+}
+
+/* Forks and execs were lost; the parent is gone before anybody looks. */
+static void test_children_of_whom_nothing_was_told(void **state)
+{
+	struct world w;
+	struct runaway_proc *p;
+
+	(void)state;
+	world_new(&w);
+	boot(&w);
+	forks(&w, 1, 10, "sh");
+	exits_with_children(&w, 10, 0, 11, 12);
+	dies(&w, 10, 0, 5);
+	EXECS(&w, 21, "ls", "ls\0bin", "ls", "");
+	exits_with_children(&w, 20, 0, 21, 22);
+	dies(&w, 20, 0, 5);
+	for (uint32_t pid = 11; pid <= 22; pid += pid == 12 ? 9 : 1) {
+		reparents_via(&w, pid, pid / 10 * 10, 1, RW_TF_NS_INIT, RW_VIA_PROCFS);
+		p = find(&w, pid);
+		assert_non_null(p->orphan);
+		assert_true(p->orphan->origin_known);
+		assert_int_equal(p->origin->id.pid, pid / 10 * 10);
+	}
+	world_free(&w);
+}
+
+/* Whoever adopts children did not fork all of them. */
+static void test_children_of_a_reaper(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	boot(&w);
+	forks(&w, 1, 10, "sh");
+	exits_with_children(&w, 10, RW_TF_SUBREAPER, 11, 12);
+	assert_null(find(&w, 11)->origin);
+	reparents_via(&w, 11, 10, 1, RW_TF_NS_INIT, RW_VIA_PROCFS);
+	assert_false(find(&w, 11)->orphan->origin_known);
 	world_free(&w);
 }
 
@@ -325,12 +422,16 @@ int main(void)
 		cmocka_unit_test(test_release_before_exit),
 		cmocka_unit_test(test_exec_before_fork),
 		cmocka_unit_test(test_pid_reuse),
-		cmocka_unit_test(test_an_unknown_origin_is_not_invented),
+		cmocka_unit_test(test_an_origin_whose_fork_was_lost),
+		cmocka_unit_test(test_a_kernel_thread_is_no_origin),
+		cmocka_unit_test(test_an_origin_with_the_number_of_its_child),
 		cmocka_unit_test(test_memory_returns_after_many_processes),
 		cmocka_unit_test(test_a_chain_of_double_forks_is_bounded),
 		cmocka_unit_test(test_a_chain_that_dies_upwards_is_bounded),
 		cmocka_unit_test(test_the_limit_refuses_and_says_so),
 		cmocka_unit_test(test_children_are_only_a_hint),
+		cmocka_unit_test(test_children_of_whom_nothing_was_told),
+		cmocka_unit_test(test_children_of_a_reaper),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,6 +120,30 @@ static void test_cpu_of_nobody(void **state)
 	world_free(&w);
 }
 
+/* Its fork was lost, an exec made it known: what it had burned until then is not its tree's. */
+static void test_the_first_sample_of_whom_an_event_made_known(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	boot(&w);
+	forks(&w, 1, 10, "sh");
+	forks(&w, 10, 11, "root");
+	reparents(&w, 11, 10, 1, RW_TF_NS_INIT);
+	EXECS(&w, 12, "ls", "ls\0bin", "ls", "");
+	scan_begin(&w);
+	task(&w, 12, 11, "ls", 5 * SEC);
+	scan_end(&w, 0, 4);
+	assert_int_equal(find(&w, 11)->orphan->tree_cpu_ns, 0);
+	assert_int_equal(find(&w, 12)->cpu_ns, 5 * SEC);
+	scan_begin(&w);
+	task(&w, 12, 11, "ls", 6 * SEC);
+	scan_end(&w, 0, 4);
+	assert_int_equal(find(&w, 11)->orphan->tree_cpu_ns, SEC);
+	world_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +152,7 @@ int main(void)
 		cmocka_unit_test(test_an_old_sample_brings_only_cpu),
 		cmocka_unit_test(test_zombies),
 		cmocka_unit_test(test_cpu_of_nobody),
+		cmocka_unit_test(test_the_first_sample_of_whom_an_event_made_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
