@@ -3,7 +3,7 @@
 The frame of the storms. An experiment is a test of the end-to-end harness that counts what it
 tried and what came out wrong; its count is small in `make check` and the published one in
 `make soak` (RUNAWAY_SOAK=full). Each prints one row, as JSON behind "# row ", whatever happens:
-tried, wrong, seed, kernel, time. RUNAWAY_SOAK_SEED repeats a run.
+tried, wrong, seed, kernel, time. RUNAWAY_SOAK_SEED repeats a run; RUNAWAY_SOAK_COUNT is another count than the published one.
 
     @experiment("L2", "exit_group race", check=1000, full=20000)
     def exit_group_race(t, row):
@@ -90,7 +90,7 @@ class KernelLog:
 
 def experiment(name, what, check, full):
     """`check`: the count in `make check`, None leaves it to `make soak`."""
-    count = full if FULL else check
+    count = int(os.environ.get("RUNAWAY_SOAK_COUNT") or full) if FULL else check
 
     def register(fn):
         @functools.wraps(fn)
