@@ -391,7 +391,7 @@ static __always_inline void emit_children(struct task_struct *p, __u32 live)
 {
 	const __u32 sibling = bpf_core_field_offset(struct task_struct, sibling);
 	struct list_head *head, *next;
-	__u32 zero = 0, n = 0;
+	__u32 zero = 0, n;
 	struct rw_children *ev;
 	struct task_struct *c;
 
@@ -406,6 +406,9 @@ static __always_inline void emit_children(struct task_struct *p, __u32 live)
 	rw_id_of(p, &ev->parent);
 	ev->tid = p->pid;
 	ev->live = live;
+	ev->flags = rw_task_flags(p) & (RW_TF_NS_INIT | RW_TF_SUBREAPER);
+	/* In memory and not in a register: what follows is verified once, not for each count. */
+	ev->count = 0;
 	for (int i = 0; i < RW_CHILDREN_MAX; i++) {
 		if (!next || next == head)
 			break;
@@ -415,13 +418,14 @@ static __always_inline void emit_children(struct task_struct *p, __u32 live)
 		ev->child[i].id.pad = 0;
 		ev->child[i].pgid = rw_task_pid_type(c, RW_PIDTYPE_PGID);
 		ev->child[i].sid = rw_task_pid_type(c, RW_PIDTYPE_SID);
-		n++;
+		ev->count = i + 1;
 		next = BPF_CORE_READ(next, next);
 	}
-	ev->count = n;
-	ev->flags = rw_task_flags(p) & (RW_TF_NS_INIT | RW_TF_SUBREAPER);
 	if (next && next != head)
 		ev->flags |= RW_TF_MORE;
+	n = *(volatile __u32 *)&ev->count;
+	if (n > RW_CHILDREN_MAX)
+		return;
 	rw_event_output(ev, offsetof(struct rw_children, child) + n * sizeof(ev->child[0]),
 			RW_CHILDREN, true);
 }
