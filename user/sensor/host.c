@@ -61,9 +61,12 @@ static const char *read_head(int fd, char *buf, size_t size)
 	return buf;
 }
 
+/* In a container the file may be somebody else's: "inf" and "-1" are no load. */
 static uint64_t milli(const char *s)
 {
-	return (uint64_t)(strtod(s, NULL) * 1000 + 0.5);
+	const double v = strtod(s, NULL);
+
+	return v > 0 && v < 1e12 ? (uint64_t)(v * 1000 + 0.5) : 0;
 }
 
 static void parse_loadavg(const char *text, struct rw_host *h)
@@ -89,7 +92,8 @@ static void parse_meminfo(const char *text, struct rw_host *h)
 	h->mem_total_bytes = kib_of(text, "MemTotal:");
 	h->mem_available_bytes = kib_of(text, "MemAvailable:");
 	h->swap_total_bytes = kib_of(text, "SwapTotal:");
-	h->swap_used_bytes = h->swap_total_bytes - kib_of(text, "SwapFree:");
+	h->swap_used_bytes = h->swap_total_bytes -
+			     MIN(h->swap_total_bytes, kib_of(text, "SwapFree:"));
 }
 
 /* proc_stat(5): user nice system idle iowait irq softirq steal, in clock ticks. */

@@ -222,6 +222,33 @@ static void test_garbage(void **state)
 	assert_int_equal(read_host(g)->load1_milli, 0);
 }
 
+/* What a file system of a container's own may show there. */
+static void test_numbers_that_are_none(void **state)
+{
+	static const char *const odd[] = { "inf", "-1", "nan", "1e300", "-inf" };
+	struct rig *g = *state;
+
+	usual_files(g);
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+		const struct rw_host *h;
+		char text[128];
+
+		snprintf(text, sizeof(text), "%s 0.50 %s 1/2 3\n", odd[i], odd[i]);
+		rig_text(g, "loadavg", text);
+		snprintf(text, sizeof(text), "some avg10=%s avg60=0.50 avg300=%s total=1\n", odd[i],
+			 odd[i]);
+		rig_text(g, "pressure/cpu", text);
+		rig_text(g, "meminfo", "SwapTotal: 4 kB\nSwapFree: 5 kB\n");
+		h = read_host(g);
+		assert_int_equal(h->load1_milli, 0);
+		assert_int_equal(h->load5_milli, 500);
+		assert_int_equal(h->load15_milli, 0);
+		assert_int_equal(h->psi_cpu_some[0], 0);
+		assert_int_equal(h->psi_cpu_some[1], 5);
+		assert_int_equal(h->swap_used_bytes, 0);
+	}
+}
+
 /* They stay open: what is written later is seen. */
 static void test_read_anew_each_time(void **state)
 {
@@ -267,6 +294,7 @@ int main(void)
 		T(test_large_numbers),
 		T(test_a_long_stat),
 		T(test_garbage),
+		T(test_numbers_that_are_none),
 		T(test_read_anew_each_time),
 		T(test_files_that_must_be_there),
 	};
