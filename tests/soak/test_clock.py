@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """Clocks that differ and time that stands still: no wrong age, no false finding."""
 
 import signal
@@ -24,6 +25,12 @@ OLD_LANE = {**LANE, "lane_id": "soak_age", "alertname": "HostSoakAge",
             "clear": {"cpu_cores_max": 0.005, "for_s": 1}}
 
 
+def lanes(t):
+    """They look at this test's processes only."""
+    own = {"cgroup_any": [t.top.label + "/*"]} if t.top else {}
+    return [{**lane, "match": {**lane["match"], **own}} for lane in (LANE, OLD_LANE)]
+
+
 @experiment("S7a", "started in a time namespace, days off or before the boot: ages and identities",
             check=2, full=20)
 def time_namespace(t, row):
@@ -32,7 +39,7 @@ def time_namespace(t, row):
     maker = OrphanMaker(t, 100)
     for n in range(row.count):
         offset = OFFSETS_S[n % 2]
-        daemon = t.daemon({"lanes": [LANE, OLD_LANE], "sample_interval_ms": 250},
+        daemon = t.daemon({"lanes": lanes(t), "sample_interval_ms": 250},
                           name=f"inside{n}", start=False)
         inside = ["unshare", "--time", "--boottime", str(offset), *daemon.command()]
         daemon.command = lambda argv=inside: argv
@@ -56,7 +63,7 @@ def time_namespace(t, row):
 @experiment("S7b", "daemon stopped for seconds, as by a suspend: rates and findings after it",
             check=2, full=50)
 def stands_still(t, row):
-    daemon = t.daemon({"lanes": [LANE, OLD_LANE], "sample_interval_ms": 250})
+    daemon = t.daemon({"lanes": lanes(t), "sample_interval_ms": 250})
     _, pid, _ = OrphanMaker(t, 300).make()
     wait_for(lambda: (daemon.orphan(pid) or {}).get("tree", {}).get("cpu_cores", 0) > 0.05, 10,
              "it burns")
