@@ -13,11 +13,11 @@ from soak import experiment, main  # first: it knows where the harness is
 from harness import ROOT
 
 
-@experiment("S1", "SIGKILL of the daemon at random moments around one finding: one incident, one id, a whole "
-            "chain", check=None, full=1000)
+@experiment("S1b", "SIGKILL of the daemon at random moments around one finding: one incident, one "
+            "id, a whole chain", check=None, full=1000)
 def kills(t, row):
-    r = subprocess.run([sys.executable, os.path.join(ROOT, "tests", "e2e", "test_restart.py"), t.build,
-                        "killed_again_and_again"],
+    program = os.path.join(ROOT, "tests", "e2e", "test_restart.py")
+    r = subprocess.run([sys.executable, program, t.build, "killed_again_and_again"],
                        env={**os.environ, "RUNAWAY_TEST_KILLS": str(row.count),
                             "E2E_SEED": str(row.rng.randrange(1000000))},
                        capture_output=True, text=True, check=False)

@@ -10,8 +10,8 @@ import subprocess
 from soak import experiment, main  # first: it knows where the harness is
 
 
-@experiment("S5", "bits flipped in the logs of the store, ends cut off or zeroed: nothing crashes, what "
-            "is valid stays, the rest is reported", check=None, full=100000)
+@experiment("S5", "bits flipped in the logs of the store, ends cut off or zeroed: nothing crashes, "
+            "what is valid stays, the rest is reported", check=None, full=100000)
 def damaged_logs(t, row):
     r = subprocess.run([os.path.join(t.build, "tests", "unit", "incident", "test_load")],
                        env={**os.environ, "RUNAWAY_TEST_MUTATIONS": str(row.count),
