@@ -36,7 +36,8 @@ def mixed_storm(t, row):
     others = kernel_before - threads - seen
     row.note(f"{forks / seconds:.0f} forks/s, {len(stays)} orphans stay; kernel's counter "
              f"{kernel_before} = {seen} forks + {threads} threads of ours + {others} threads of others")
-    row.note(f"received {got['fork']:.0f} + dropped {dropped['fork']} + missed {missed}")
+    row.note(f"received {got['fork']:.0f} + dropped {dropped['fork']} + missed {missed}"
+             + (f", {books.others} records of others while looking" if books.others else ""))
     # Threads of others are all that may be left; they are few beside a storm.
     row.bad(f"{others} tasks that nobody made", max(0, others - 2000 - row.count // 20))
     end(p)
