@@ -99,6 +99,10 @@ def experiment(name, what, check, full):
             try:
                 fn(t, row)
                 said = log.splats()
+            except Exception as err:
+                row.bad("it broke off")
+                row.note(f"broke off: {err}"[:200].replace("\n", " "))
+                raise
             finally:
                 row.say(started, said)
                 log.close()
