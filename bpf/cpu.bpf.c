@@ -407,7 +407,9 @@ static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 
 
 	if (th) {
 		/* Somebody else's entry by now: an exec made that thread the leader and
-		 * is about to look for it, or the number was given away again. */
+		 * is about to look for it (under the number alone: its start time is the
+		 * leader's then), or the number was given away again. What it used since
+		 * the last walk is nobody's, and no CPU is charged twice. */
 		if (th->start_ns != start)
 			return;
 		delta = now > th->cpu_ns ? now - th->cpu_ns : 0;
