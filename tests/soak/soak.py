@@ -40,6 +40,7 @@ class Row:
         self.name, self.what, self.count = name, what, count
         self.tried = self.wrong = 0
         self.notes = []
+        self.kernel = f"{os.uname().release} {os.uname().machine}"  # or that of a guest
         self.rng = random.Random(f"{SEED}/{name}")
 
     def note(self, text):
@@ -54,7 +55,7 @@ class Row:
 
     def say(self, started, splats):
         doc = {"id": self.name, "what": self.what, "tried": self.tried, "wrong": self.wrong,
-               "seed": SEED, "kernel": os.uname().release, "arch": os.uname().machine,
+               "seed": SEED, "kernel": self.kernel,
                "seconds": round(time.monotonic() - started, 1), "notes": self.notes,
                "splats": len(splats), "full": FULL}
         print("# row " + json.dumps(doc), flush=True)
