@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-runaway-gate without runawayd: its test speaks for the daemon, also for one that was taken over.
+runaway-gate without runawayd: a test speaks for the daemon, also for one that was taken over.
 
 Documents are made and signed here by other code than the gate's: json.dumps() with sorted
 keys, and libsodium by way of ctypes.
 """
 
+import contextlib
 import ctypes
 import ctypes.util
 import hashlib
 import json
 import os
+import select
+import signal
 import socket
 import struct
 import subprocess
@@ -62,8 +65,97 @@ class Key:
         return {**document, "signature": signature.raw.hex()}
 
 
+def check_tier(status):
+    """In a guest whose kernel enforces the guard, it has to."""
+    expected = os.environ.get("RUNAWAY_TEST_GATE_TIER")
+    assert expected in (None, status["tier"]), (status["tier"], status.get("tier_why", status.get("why")))
+
+
+class Started:
+    """A process whose parent tells how it ended; what is used of Popen."""
+
+    def __init__(self, pid, ending):
+        self.pid, self.returncode = pid, None
+        self.ending = ending  # its exit status comes out of it
+        self.stdin = self.stdout = self.stderr = None
+        self.pidfd = os.pidfd_open(pid)
+
+    def kill(self):
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def poll(self):
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout_s=60):
+        if self.returncode is None:
+            if not select.select([self.ending], [], [], timeout_s)[0]:
+                raise subprocess.TimeoutExpired("runaway-gate", timeout_s)
+            self.returncode = struct.unpack("i", self.ending.recv(4))[0]
+            self.ending.close()
+            os.close(self.pidfd)
+        return self.returncode
+
+
+class StandIn:
+    """
+    A process in the daemon's place: it starts the gate as its child, hands this process the
+    connection, and waits for the gate's end. Where the kernel enforces the guard it can do
+    little else from then on, and this process is free.
+    """
+
+    def __init__(self, t, program, folder, env):
+        ours, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                ours.close()
+                stand_in(theirs, program, folder, env, t.path("gate.log"))
+            finally:
+                os._exit(1)
+        theirs.close()
+        t.defer(self.end)
+        data, fds, _, _ = socket.recv_fds(ours, 4, 1)
+        self.sock = socket.socket(fileno=fds[0])
+        self.gate = Started(struct.unpack("i", data)[0], ours)
+        t.children.append(self.gate)
+
+    def end(self):
+        """It ends with the gate; no later than the test."""
+        self.gate.kill()
+        os.waitpid(self.pid, 0)
+
+
+def stand_in(to_test, program, folder, env, log):
+    """The life of the stand-in."""
+    os.setsid()
+    ours, theirs = socket.socketpair()  # of this process: the gate asks whose its connection is
+    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    log_fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    null_fd = os.open(os.devnull, os.O_RDONLY)
+    pid = os.fork()
+    if pid == 0:
+        # None may be in another's place when it is moved.
+        fds = [os.dup2(fd, 40 + i) for i, fd in enumerate(
+            (null_fd, log_fd, log_fd, theirs.fileno(), folder_fd))]
+        for place, fd in enumerate(fds):
+            os.dup2(fd, place, inheritable=True)
+        os.closerange(len(fds), 256)
+        os.execve(program, [program], env)
+    theirs.close()
+    socket.send_fds(to_test, [struct.pack("i", pid)], [ours.fileno()])
+    ours.close()
+    _, status = os.waitpid(pid, 0)
+    to_test.send(struct.pack("i", os.waitstatus_to_exitcode(status)))
+    os._exit(0)
+
+
 class Gate:
-    """One runaway-gate, its folder, and this process in the daemon's place."""
+    """One runaway-gate, its folder, and a stand-in for the daemon that says what a test wants."""
 
     def __init__(self, t, **config):
         self.t = t
@@ -78,35 +170,21 @@ class Gate:
             "plan_max_age_s": 3600, "window_max_s": 7200, "clock_tolerance_ms": 2000,
             "cgroup_ssid": -1, "cgroup_controller": "", "guard_cgroup": "", **config}
         self.number = 0
-        self.sock = self.proc = self.status0 = None
+        self.sock = self.proc = self.daemon = self.status0 = None
 
     def spawn(self, binary="runaway-gate", env=None):
-        ours, theirs = socket.socketpair()
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-
-        def hand_over():
-            # Neither may be in the other's place when it is moved.
-            a, b = os.dup(theirs.fileno()), os.dup(folder)
-            a, b = os.dup2(a, 40), os.dup2(b, 41)
-            os.dup2(a, 3, inheritable=True)
-            os.dup2(b, 4, inheritable=True)
-
-        with open(self.t.path("gate.log"), "ab") as log:
-            self.proc = subprocess.Popen(
-                [os.path.join(self.t.build, "bin", binary)], preexec_fn=hand_over,
-                close_fds=False, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**CLEAN_ENV, **(env or {})}, start_new_session=True)
-        self.t.children.append(self.proc)
-        theirs.close()
-        os.close(folder)
-        ours.settimeout(30 * SLOWNESS)
-        self.sock = ours
+        """Its parent is not this process: the kernel guard confines who stands for the daemon."""
+        self.daemon = StandIn(self.t, os.path.join(self.t.build, "bin", binary), self.folder,
+                              {**CLEAN_ENV, **(env or {})})
+        self.proc, self.sock = self.daemon.gate, self.daemon.sock
+        self.sock.settimeout(30 * SLOWNESS)
         return self
 
     def start(self, **kw):
         self.spawn(**kw)
         self.status0 = self.ask("hello", **self.config)
         assert self.status0["ok"], (self.status0, self.log())
+        check_tier(self.status0)
         return self
 
     def log(self):
@@ -223,9 +301,13 @@ def orphan(t, script="exec sleep 1000", cgroup=None):
     out.wait()
 
     def settled():
+        if "exec" not in script:
+            return True
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
             comm, rest = f.read().rsplit(")", 1)
-        return "exec" not in script or "(sh" not in comm and int(rest.split()[1]) != out.pid
+        # A new program has its name before it has its arguments.
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return "(sh" not in comm and f.read() and int(rest.split()[1]) != out.pid
 
     wait_for(settled, 10, "the orphan is one, and has called exec")
     return pid
@@ -234,11 +316,12 @@ def orphan(t, script="exec sleep 1000", cgroup=None):
 def counting_orphan(t):
     """An orphan that counts SIGTERMs in a file and does not end by one."""
     path = t.path("terms")
-    with open(path, "w", encoding="ascii"):
-        pass
-    script = f"trap 'echo x >> {path}' TERM; while :; do sleep 0.02; done"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    script = f"trap 'echo x >> {path}' TERM; : > {path}; while :; do sleep 0.02; done"
     pid = orphan(t, script)
-    time.sleep(0.2)  # the trap is set by then; a SIGTERM before it would end the shell
+    # A SIGTERM before the trap is set would end the shell.
+    wait_for(lambda: os.path.exists(path), 10, "the trap is set")
 
     def terms():
         with open(path, encoding="ascii") as f:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 
 import procfs
+from gateproc import check_tier
 from harness import CLEAN_ENV, SLOWNESS, CtlError, wait_for
 from scenes import OrphanMaker
 
@@ -57,6 +58,7 @@ class Scene:
         self.d.start(timeout_s=60 * SLOWNESS)
         status = self.d.ctl("gate", "status")
         assert status["alive"], (status, self.d.log()[-2000:])
+        check_tier(status)
         return status
 
     def path(self, name):

@@ -5,6 +5,7 @@ kernel that is not here is not supported.
 """
 
 NO_LSM = "lsm=landlock,lockdown,yama,integrity,apparmor"
+ENFORCED = {"RUNAWAY_TEST_GATE_TIER": "T1"}
 FALLBACK = {"RUNAWAY_TEST_DAEMON_ARGS": "--without fentry"}
 
 # name: kernel (scripts/fetch-kernel), arch, more for its command line, steps
@@ -20,6 +21,12 @@ GUESTS = {
     "6.12-no-lsm": {"kernel": "6.12", "append": NO_LSM, "steps": ["guard"]},
     "7-no-lsm": {"kernel": "7", "append": NO_LSM, "steps": ["guard"]},
     "6.12-arm64": {"kernel": "6.12", "arch": "arm64", "steps": ["arm64"]},
+    # Everything there is about the gate, with the kernel's own guard in force: too long for
+    # each run of the others, so with FULL=1 alone.
+    "5.10-gate": {"kernel": "5.10", "steps": ["gate"], "full": True},
+    "6.1-gate": {"kernel": "6.1", "steps": ["gate"], "full": True},
+    "6.12-gate": {"kernel": "6.12", "steps": ["gate"], "full": True},
+    "7-gate": {"kernel": "7", "steps": ["gate"], "full": True},
 }
 
 BOOT_S = 60  # until the first process writes its first line
@@ -42,20 +49,24 @@ STEPS = {
         ["vm/cases/objects.py"], ["e2e/test_threads.py"],
         ["e2e/test_markers.py"]]},
     "preempt": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
+    "gate": {"layout": "v2", "env": ENFORCED, "run": [
+        ["e2e/test_gate_process.py"], ["e2e/test_gate.py"]]},
 }
 
 
-def chosen(kernels):
+def chosen(kernels, full=False):
     """
     Guests of these kernels (words; a guest's own name or its other architecture does as well);
-    all when there is none.
+    all when there is none. Those for a full run only when it is one, or by their own name.
     """
     wanted = set(kernels.split())
     known = {word for n, g in GUESTS.items() for word in words_for(n, g)}
     if wanted - known:
         raise SystemExit("KERNELS: no such kernel in tests/vm/matrix.py: "
                          + " ".join(sorted(wanted - known)))
-    return [n for n, g in GUESTS.items() if not wanted or wanted & words_for(n, g)]
+    return [n for n, g in GUESTS.items()
+            if n in wanted
+            or (full or not g.get("full")) and (not wanted or wanted & words_for(n, g))]
 
 
 def work(name):
