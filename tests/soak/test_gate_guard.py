@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # guest (tests/vm/matrix.py) -> the tier that it must reach
 GUESTS = {"5.10": "T1", "6.1": "T1", "6.1-preempt": "T1", "6.12": "T1", "7": "T1",
           "5.10-no-lsm": "T2"}
-BATCH = 250000  # attempts of one boot: a guest has its time limit
+BATCH = 500000  # attempts of one boot: a guest has its time limit
 FLOOD = re.compile(r"flood - (\d+) of (\d+) forbidden attempts passed, (\d+) signals arrived")
 TIER = re.compile(r"/tier - (T\d) ")
 KERNEL = re.compile(r"^# Linux (\S+) (\S+),", re.M)
