@@ -159,7 +159,8 @@ def run_step(plan, name):
         **plan["env"],
     }  # fmt: skip
     lay_out(step["layout"])
-    todo = [([f"{TREE}/tests/{argv[0]}", *argv[1:]], plan["timeout_s"]) for argv in step["run"]]
+    timeout_s = step.get("timeout_s", plan["timeout_s"])
+    todo = [([f"{TREE}/tests/{argv[0]}", *argv[1:]], timeout_s) for argv in step["run"]]
     if step.get("cases"):
         todo += list(cases(plan, step["layout"]))
     passed = failed = 0

@@ -6,6 +6,7 @@ kernel that is not here is not supported.
 
 NO_LSM = "lsm=landlock,lockdown,yama,integrity,apparmor"
 ENFORCED = {"RUNAWAY_TEST_GATE_TIER": "T1"}
+FULL = {"full": True, "timeout_s": 1800}
 FALLBACK = {"RUNAWAY_TEST_DAEMON_ARGS": "--without fentry"}
 
 # name: kernel (scripts/fetch-kernel), arch, more for its command line, steps
@@ -23,14 +24,19 @@ GUESTS = {
     "6.12-arm64": {"kernel": "6.12", "arch": "arm64", "steps": ["arm64"]},
     # Everything there is about the gate, with the kernel's own guard in force: too long for
     # each run of the others, so with FULL=1 alone.
-    "5.10-gate": {"kernel": "5.10", "steps": ["gate"], "full": True},
-    "6.1-gate": {"kernel": "6.1", "steps": ["gate"], "full": True},
-    "6.12-gate": {"kernel": "6.12", "steps": ["gate"], "full": True},
-    "7-gate": {"kernel": "7", "steps": ["gate"], "full": True},
+    "5.10-gate": {"kernel": "5.10", "steps": ["gate"], **FULL},
+    "6.1-gate": {"kernel": "6.1", "steps": ["gate"], **FULL},
+    "6.12-gate": {"kernel": "6.12", "steps": ["gate"], **FULL},
+    "7-gate": {"kernel": "7", "steps": ["gate"], **FULL},
 }
 
 BOOT_S = 60  # until the first process writes its first line
-TIMEOUT_S = 600  # of a guest, from power on to power off
+TIMEOUT_S = 600  # of a guest, from power on to power off, if it names no other
+
+
+def timeout_s(guest):
+    return GUESTS[guest].get("timeout_s", TIMEOUT_S)
+
 
 # name: cgroup layout, environment, programs below tests/ with the names of single tests
 STEPS = {
@@ -49,7 +55,7 @@ STEPS = {
         ["vm/cases/objects.py"], ["e2e/test_threads.py"],
         ["e2e/test_markers.py"]]},
     "preempt": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
-    "gate": {"layout": "v2", "env": ENFORCED, "run": [
+    "gate": {"layout": "v2", "env": ENFORCED, "timeout_s": 800, "run": [
         ["e2e/test_gate_process.py"], ["e2e/test_gate.py"]]},
 }
 
