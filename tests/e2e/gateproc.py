@@ -65,8 +65,12 @@ class Key:
         return {**document, "signature": signature.raw.hex()}
 
 
+def enforced():
+    """Is this a guest whose kernel has to enforce the guard?"""
+    return os.environ.get("RUNAWAY_TEST_GATE_TIER") == "T1"
+
+
 def check_tier(status):
-    """In a guest whose kernel enforces the guard, it has to."""
     expected = os.environ.get("RUNAWAY_TEST_GATE_TIER")
     assert expected in (None, status["tier"]), (status["tier"], status.get("tier_why", status.get("why")))
 
@@ -289,6 +293,15 @@ class Gate:
 
     def apply(self, plan, approval, rule_matches=True):
         return self.ask("apply", plan=plan, approval=approval, rule_matches=rule_matches)
+
+    def release(self, key=None, **changes):
+        """Ends a disarming, as its owner."""
+        status = self.ask("status")
+        return self.ask("release", release=canonical((key or self.key).sign({
+            "boot_id": status["boot_id"], "created_at": rfc3339(time.time_ns()),
+            "created_boot_ns": str(boot_ns()), "disarm_seq": status["disarm_seq"],
+            "host_label": HOST, "key_id": "", "owner": "anna", "schema": "runaway_release_v1",
+            "signature": "", "uid": 1002, "why": "", **changes}, "release")))
 
     def check(self, plan, approval, rule_matches=True):
         return self.ask("check", plan=plan, approval=approval, rule_matches=rule_matches)

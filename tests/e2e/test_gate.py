@@ -11,6 +11,7 @@ import signal
 import time
 
 import procfs
+from gateproc import enforced
 from gatescene import LANE, OPERATOR, OWNER, VIEWER, Scene, alive, gated_lane
 from harness import SLOWNESS, main, never, test, wait_for
 from scenes import OrphanMaker
@@ -59,7 +60,9 @@ def check_story(s, pid, doc):
 
 @test
 def the_whole_path(t):
-    s = Scene(t)
+    s = Scene(t, require_kernel_guard=enforced())
+    wait_for(lambda: s.d.metrics().get("runaway_gate_kernel_enforced") ==
+             s.gate_status()["kernel_enforced"], 10, "metrics say whether the kernel enforces it")
     pid, incident = s.orphan()
     digest, plan = s.plan(incident)
     check_plan(t, s, pid, digest, plan)
@@ -92,6 +95,8 @@ def the_whole_path(t):
     process = s.gate_status()["process"]
     assert capabilities(process["actuator_pid"]) == CAP_KILL
     assert not capabilities(process["authoriser_pid"]) & CAP_KILL
+    # What the kernel allowed is what the audit says was sent, or the gate were closed.
+    assert s.gate_status()["armed"]
     wait_for(lambda: s.d.metrics().get("runaway_gate_signals_total", signal="SIGTERM") == 1, 10,
              "it is counted")
     m = s.d.metrics()
@@ -270,26 +275,73 @@ def gate_killed_while_acting(t):
     never(lambda: len(s.events(incident, "signal")) > 1, 2, "sent again after the restart")
 
 
-@test
-def daemon_killed_while_acting(t):
+def asked_to_act(t):
+    """(scene, target, incident): an approved plan that somebody asks for; not waited for."""
     s = Scene(t)
-    _, incident = s.orphan()
+    pid, incident = s.orphan()
     digest, _ = s.plan(incident)
     s.approve(incident, digest)
-    stop_actuator(t, s)
-    t.spawn([t.runawayctl, "--socket", os.path.join(s.d.runtime_dir, "control.sock"), "incident",
-             "apply", incident, "--plan", digest])
-    s.wait_status(incident, "acting")
-    authoriser = s.gate_status()["process"]["authoriser_pid"]
+
+    def ask():
+        t.spawn([t.runawayctl, "--socket", os.path.join(s.d.runtime_dir, "control.sock"),
+                 "incident", "apply", incident, "--plan", digest])
+        s.wait_status(incident, "acting")
+
+    return s, pid, incident, ask
+
+
+def wait_audit(s, word):
     audit = os.path.join(s.gate_dir, "audit.jsonl")
-    wait_for(lambda: b'"intent"' in open(audit, "rb").read(), 10, "the INTENT")
-    os.kill(authoriser, signal.SIGKILL)
+    wait_for(lambda: word in open(audit, "rb").read(), 10, f"{word} in the audit")
+
+
+def told_after(s, incident):
+    """What the daemon says of its last action, once it runs again."""
     s.d.kill()
     s.start()
-    doc = s.wait_status(incident, "post_check")
-    assert doc["actions"][-1]["outcome"] == "unknown", doc["actions"]
+    doc = wait_for(lambda: s.readback(incident)["actions"] and s.readback(incident), 20,
+                   "the action is told")
     assert "the daemon ended" in doc["actions"][-1]["why"], doc["actions"]
     assert s.d.ctl("store", "verify")["ok"]
+    return doc["actions"][-1]["outcome"]
+
+
+@test
+def daemon_killed_while_acting(t):
+    s, _, incident, ask = asked_to_act(t)
+    authoriser = s.gate_status()["process"]["authoriser_pid"]
+    stop_actuator(t, s)
+    ask()
+    wait_audit(s, b'"intent"')
+    os.kill(authoriser, signal.SIGKILL)
+    assert told_after(s, incident) == "unknown"
+    assert s.status(incident) == "post_check"
+
+
+@test
+def daemon_killed_before_the_gate_heard_of_it(t):
+    s, pid, incident, ask = asked_to_act(t)
+    authoriser = s.gate_status()["process"]["authoriser_pid"]
+    os.kill(authoriser, signal.SIGSTOP)
+    ask()
+    os.kill(authoriser, signal.SIGKILL)
+    assert told_after(s, incident) == "refused"
+    assert alive(pid) and not s.events(incident, "signal"), "and so it is"
+
+
+@test
+def daemon_killed_before_it_heard_the_answer(t):
+    s, pid, incident, ask = asked_to_act(t)
+    actuator = s.gate_status()["process"]["actuator_pid"]
+    stop_actuator(t, s)
+    ask()
+    wait_audit(s, b'"intent"')
+    os.kill(s.d.pid, signal.SIGSTOP)
+    os.kill(actuator, signal.SIGCONT)
+    wait_audit(s, b'"result"')
+    assert told_after(s, incident) == "signalled"
+    wait_for(lambda: not alive(pid), 5, "and so it is")
+    s.wait_status(incident, "resolved")
 
 
 @test

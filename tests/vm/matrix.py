@@ -40,10 +40,12 @@ def timeout_s(guest):
 
 # name: cgroup layout, environment, programs below tests/ with the names of single tests
 STEPS = {
-    "v2": {"layout": "v2", "cases": True, "run": [
+    "v2": {"layout": "v2", "env": ENFORCED, "cases": True, "run": [
         ["e2e/test_threads.py"],
         ["e2e/test_privileges.py", "nothing_left_after_ready"],
         ["e2e/test_record_replay.py"],
+        ["e2e/test_gate_process.py", "one_sigterm_for_one_approval", "protected_targets"],
+        ["e2e/test_gate.py", "the_whole_path"],
     ]},
     "fallback": {"layout": "v2", "env": FALLBACK, "run": [
         ["e2e/test_threads.py", "every_orphan_of_an_exit_group", "subreaper_that_dies"],
@@ -56,7 +58,8 @@ STEPS = {
         ["e2e/test_markers.py"]]},
     "preempt": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
     "gate": {"layout": "v2", "env": ENFORCED, "timeout_s": 800, "run": [
-        ["e2e/test_gate_process.py"], ["e2e/test_gate.py"]]},
+        ["e2e/test_gate_process.py"], ["e2e/test_gate.py"], ["e2e/test_gate_attacks.py"],
+        ["vm/cases/gate_clock.py"]]},
 }
 
 
