@@ -7,15 +7,14 @@ that nothing arrived. Counts are small here; tests/soak/test_gate_many.py has th
 """
 
 import ctypes
-import json
 import os
 import random
 import signal
-import socket
 import time
 
-from gateproc import Gate, alive, canonical, counting_orphan, orphan
-from gatescene import OWNER, VIEWER, Scene, gated_lane, ids
+from gateattacks import disarm_in_the_middle, passed_on, protected
+from gateproc import Gate, alive, canonical, counting_orphan
+from gatescene import OWNER, VIEWER, Scene
 from harness import few, main, test, wait_for
 
 PTRACE_CONT, PTRACE_SEIZE, PTRACE_DETACH = 7, 0x4206, 17
@@ -48,17 +47,6 @@ def a_plan_changed_by_one_byte(t):
 # ---- disarmed in the middle of it ----
 
 
-def disarm_in_the_middle(gate, pid, wait_s):
-    """An apply, and SIGUSR2 to the gate that long after it: the answer, and what is left of it."""
-    plan, approval = gate.documents(pid)
-    id_ = gate.post("apply", plan=plan, approval=approval, rule_matches=True)
-    time.sleep(wait_s)
-    os.kill(gate.proc.pid, signal.SIGUSR2)
-    done = gate.receive()
-    assert done["id"] == id_
-    return done["targets"][0]["outcome"] if done["allowed"] else done["reason"]
-
-
 @test
 def disarm_during_apply(t):
     rng, n, seen = random.Random(4711), few(20), {}
@@ -80,31 +68,6 @@ def disarm_during_apply(t):
 
 
 # ---- targets that are never, or not simply, ended ----
-
-
-def of_no_use(gate, n, real_pid, expected, **changes):
-    plan = canonical(gate.plan(gate.target(real_pid, **changes)))
-    for _ in range(n):
-        done = gate.apply(plan, canonical(gate.approval(plan)))
-        assert done["allowed"] is False and done["reason"] == expected, (expected, done)
-
-
-def protected(t, n):
-    """How many attempts at protected targets were refused."""
-    gate = Gate(t).start()
-    pid = orphan(t)
-    cases = (
-        ("protected_init", os.getpid(), {"pid": 1, "exe": "/sbin/init"}),
-        ("protected_daemon", gate.daemon.pid, {}),
-        ("protected_gate", gate.status0["authoriser_pid"], {}),
-        ("protected_gate", gate.status0["actuator_pid"], {}),
-        ("protected_ancestor", os.getpid(), {}),
-        ("protected_shim", pid, {"exe": "/usr/bin/containerd-shim-runc-v2"}),
-        ("protected_list", pid, {"exe": "/usr/bin/precious"}))
-    for expected, real_pid, changes in cases:
-        of_no_use(gate, n, real_pid, expected, **changes)
-    assert alive(pid)
-    return n * len(cases)
 
 
 @test
@@ -158,64 +121,6 @@ def a_traced_target(t):
 
 
 # ---- the control socket: who asks is who connected ----
-
-
-def connected_as(name, path):
-    """A connection that somebody else made, who has ended since."""
-    here, there = socket.socketpair()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            who = ids(name)
-            os.setgroups([])
-            os.setresgid(*[who["group"]] * 3)
-            os.setresuid(*[who["user"]] * 3)
-            with socket.socket(socket.AF_UNIX) as c:
-                c.connect(path)
-                socket.send_fds(there, [b"x"], [c.fileno()])
-            status = 0
-        finally:
-            os._exit(status)
-    there.close()
-    _, fds, _, _ = socket.recv_fds(here, 1, 1)
-    os.waitpid(pid, 0)
-    here.close()
-    return socket.socket(fileno=fds[0])
-
-
-def call(connection, method, **params):
-    line = json.dumps({"id": 1, "method": method, "params": params}) + "\n"
-    connection.settimeout(30)
-    connection.sendall(line.encode())
-    with connection.makefile() as f:
-        return json.loads(f.readline())
-
-
-def passed_on(t, n):
-    """Connections of a viewer, used by root with an owner's words."""
-    s = Scene(t, lanes=[gated_lane(t)])
-    pid, incident = s.orphan()
-    digest, _ = s.plan(incident)
-    path = os.path.join(s.d.runtime_dir, "control.sock")
-    for i in range(n):
-        with connected_as(VIEWER, path) as c:
-            method, params = [
-                ("incident.approve", {"id": incident, "plan": digest, "approval": "{}"}),
-                ("incident.apply", {"id": incident, "plan": digest}),
-                ("gate.disarm", {}), ("gate.release", {"release": "{}"})][i % 4]
-            answer = call(c, method, **params)
-            assert answer["error"]["code"] == "denied", (method, answer)
-    # Nor is one without a role let in by whoever holds its connection.
-    with connected_as("bin", path) as c:
-        try:
-            answer = call(c, "status")
-        except (ConnectionError, ValueError):
-            answer = {"error": {"code": "denied"}}
-        assert answer["error"]["code"] == "denied", answer
-    assert s.gate_status()["armed"] and alive(pid)
-    assert not s.readback(incident)["approvals"]
-    return n + 1
 
 
 @test
