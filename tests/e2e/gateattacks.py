@@ -115,14 +115,15 @@ def passed_on(t, n):
 
 # About a hundredth of a core.
 BURN = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); done; sleep 0.05"
-# kind: (what it does on SIGTERM, is the post-check to pass)
+# kind: (what it does on SIGTERM, is the post-check to pass, is the signal one that ends somebody)
 ENDINGS = {
-    "ends": (f"while :; do {BURN}; done", True),
-    "ignores it": (f"trap '' TERM; while :; do {BURN}; done", False),
-    "ends late": (f"trap 'sleep 0.3; exit 0' TERM; while :; do {BURN}; done", True),
+    "ends": (f"while :; do {BURN}; done", True, True),
+    "ignores it": (f"trap '' TERM; while :; do {BURN}; done", False, False),
+    "takes it and stays": (f"trap : TERM; while :; do {BURN}; done", False, True),
+    "ends late": (f"trap 'sleep 0.3; exit 0' TERM; while :; do {BURN}; done", True, True),
     "leaves a child": (f"(trap '' TERM; while :; do {BURN}; done) & "
-                       f"trap 'exit 0' TERM; while :; do {BURN}; done", False),
-    "has ended just before": (f"while :; do {BURN}; done", None),
+                       f"trap 'exit 0' TERM; while :; do {BURN}; done", False, True),
+    "has ended just before": (f"while :; do {BURN}; done", None, False),
 }
 
 
@@ -140,13 +141,13 @@ def approved(s, pid):
     return incident, digest
 
 
-def look_after(s, pid, incident, expected):
+def look_after(s, pid, incident, expected, noted):
     """What is wrong with the story of one target; empty when it is right."""
     doc = wait_for(lambda: s.readback(incident)["post_checks"] and s.readback(incident), 30,
                    f"a post-check of {incident}")
     check, signals = doc["post_checks"][-1], s.events(incident, "signal")
     sent = [e["data"]["name"] for e in signals if e["data"]["target"]["pid"] == pid]
-    if sent != ["SIGTERM"] or [a["outcome"] for a in doc["actions"]] != ["signalled"]:
+    if sent != ["SIGTERM"] * noted or [a["outcome"] for a in doc["actions"]] != ["signalled"]:
         return f"sent {sent}, told {doc['actions']}"
     if check["ok"] is not expected or bool(check["survivors"]) is expected:
         return f"post-check {check}"
@@ -171,7 +172,7 @@ def batch_of_endings(t, s, n):
             s.apply(incident, digest)
     for (kind, pid), (incident, _) in zip(targets, plans):
         if ENDINGS[kind][1] is not None:
-            why = look_after(s, pid, incident, ENDINGS[kind][1])
+            why = look_after(s, pid, incident, *ENDINGS[kind][1:])
         else:
             why = [a for a in s.readback(incident)["actions"] if a["outcome"] == "signalled"]
         if why:
