@@ -59,6 +59,7 @@ STEPS = {
     "preempt": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
     "gate": {"layout": "v2", "env": ENFORCED, "timeout_s": 800, "run": [
         ["e2e/test_gate_process.py"], ["e2e/test_gate.py"], ["e2e/test_gate_attacks.py"],
+        ["e2e/test_gate_takeover.py"],
         ["vm/cases/gate_clock.py"]]},
 }
 
