@@ -38,7 +38,7 @@ TEXTS = {
     "etc/hostname": "guest\n",
 }
 EMPTY = ("proc", "sys", "dev", "tmp", "run", "root", "var/lib", "var/tmp", "mnt", "usr/local/bin")
-TREE = ("tests/e2e", "tests/vm", "tests/helpers", "include")
+TREE = ("tests/e2e", "tests/vm", "tests/helpers", "include", "deploy/systemd")
 BUILT = re.compile(r"\.(o|a|d)$|\.skel\.h$|/tests/unit/")
 
 

@@ -60,6 +60,7 @@ STEPS = {
     "gate": {"layout": "v2", "env": ENFORCED, "timeout_s": 800, "run": [
         ["e2e/test_gate_process.py"], ["e2e/test_gate.py"], ["e2e/test_gate_attacks.py"],
         ["e2e/test_gate_takeover.py"],
+        ["e2e/test_unit_file.py", "one_signal_with_the_units_capabilities"],
         ["vm/cases/gate_clock.py"]]},
 }
 

@@ -11,6 +11,7 @@
 #include <linux/posix_acl_xattr.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -69,6 +70,12 @@ int privileges_own_folder(const char *path, mode_t mode, const struct run_user *
 	}
 	fts_close(fts);
 	return r;
+}
+
+void privileges_files_as(const struct run_user *user)
+{
+	(void)setfsgid(user ? user->gid : getegid());
+	(void)setfsuid(user ? user->uid : geteuid());
 }
 
 static bool may_write(const struct stat *st, const struct run_user *user)

@@ -29,6 +29,12 @@ int privileges_user(const char *name, struct run_user *ret);
 int privileges_own_folder(const char *path, mode_t mode, const struct run_user *user);
 
 /*
+ * From now on files are opened and made as the user's, NULL: as one's own again. In a folder that
+ * was given away root itself needs CAP_DAC_OVERRIDE, which the unit does not leave it.
+ */
+void privileges_files_as(const struct run_user *user);
+
+/*
  * Lets the user make files in a folder that stays its owner's, by an entry in
  * its access control list. 0 also when the user can already; -EOPNOTSUPP, -EPERM, …
  */

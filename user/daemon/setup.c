@@ -172,7 +172,9 @@ static int setup_sensor(struct daemon *d)
 	};
 	int r;
 
+	privileges_files_as(&d->user);
 	r = daemon_open_journal(d);
+	privileges_files_as(NULL);
 	if (r < 0)
 		return r;
 	c.journal = d->journal;
@@ -182,9 +184,12 @@ static int setup_sensor(struct daemon *d)
 			return log_error_errno(r, "cannot record to %s", d->opt->record);
 	}
 	r = runaway_sensor_open(&c, daemon_sink, d, &d->sensor);
-	if (r == 0)
-		daemon_renew_journal(d);
-	return r;
+	if (r < 0)
+		return r;
+	privileges_files_as(&d->user);
+	daemon_renew_journal(d);
+	privileges_files_as(NULL);
+	return 0;
 }
 
 static int setup_outputs(struct daemon *d)
@@ -206,7 +211,9 @@ static int setup_outputs(struct daemon *d)
 	if (!socket)
 		return -ENOMEM;
 	cc.path = socket;
+	privileges_files_as(&d->user);
 	r = runaway_control_open(&cc, &d->view, &daemon_control_ops, d, &d->control);
+	privileges_files_as(NULL);
 	if (r < 0)
 		return log_error_errno(
 			r, r == -EADDRINUSE ? "another daemon serves %s" : "cannot listen on %s",

@@ -16,7 +16,7 @@ static void skelp(struct rw_bpf **skel)
 /* An instance in which nothing loads until switched on, and maps are tiny. */
 static struct rw_bpf *open_tiny(void)
 {
-	struct rw_bpf *skel = rw_bpf__open();
+	struct rw_bpf *skel = sensor_open_skel();
 	struct bpf_program *prog;
 	struct bpf_map *map;
 

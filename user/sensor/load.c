@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/btf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "sensor/sensor_priv.h"
@@ -179,11 +180,18 @@ static int probe(struct runaway_sensor *s, unsigned int without)
 	return 0;
 }
 
+struct rw_bpf *sensor_open_skel(void)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = RUNAWAY_KERNEL_BTF);
+
+	return rw_bpf__open_opts(&opts);
+}
+
 static int open_object(struct runaway_sensor *s, const struct runaway_sensor_config *c)
 {
 	int r;
 
-	s->skel = rw_bpf__open();
+	s->skel = sensor_open_skel();
 	if (!s->skel)
 		return log_error_errno(-errno, "cannot open the BPF object");
 	set_sizes(s, c);

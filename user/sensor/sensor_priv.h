@@ -243,6 +243,9 @@ void sensor_host_read(struct runaway_sensor *s);
 void sensor_counters_read(struct runaway_sensor *s);
 void sensor_report_loss(struct runaway_sensor *s);
 
+/* load.c: the object, nothing of it loaded; NULL and errno. The caller destroys it. */
+struct rw_bpf *sensor_open_skel(void);
+
 /* features.c */
 int sensor_features_ask(struct runaway_features *f, int *ret_ssid_cpu, int *ret_ssid_cpuacct);
 bool sensor_features_try_reparent(char *why, size_t size);
