@@ -254,6 +254,7 @@ static void killed_at_every_step(_unused_ void **state)
 		if (i % 1000 == 999) {
 			tear_down_gate();
 			set_up_gate();
+			g->config.budget_per_hour = UINT32_MAX;
 			intents = results = 0;
 		}
 		counted->terms = 0;
@@ -281,7 +282,8 @@ static void killed_at_every_step(_unused_ void **state)
 	print_message(
 		"# gate killed at %u steps: %u tried, %u signalled once, %u unknown, 0 twice\n",
 		STEPS + 1, n, sent, unknown);
-	assert_true(unknown > 0 && sent > 0 && sent < n);
+	/* Of 11 steps the last 5 are behind the signal, the last but one before its RESULT. */
+	assert_true(unknown > n / 3 && sent > n / 3 && sent < n);
 }
 
 /* Two of the same, one behind the other, in one piece. */
