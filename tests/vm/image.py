@@ -29,10 +29,10 @@ UNUSED = re.compile(
     r"|\.opt-[12]\.pyc$"
 )
 TEXTS = {
-    # games, mail and news are the people of the gate's tests.
+    # games, mail, news and bin are the people of the gate's tests.
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n"
-                  "games:x:5:60::/:/bin/sh\nmail:x:8:8::/:/bin/sh\nnews:x:9:9::/:/bin/sh\n",
-    "etc/group": "root:x:0:\nnogroup:x:65534:\ngames:x:60:\nmail:x:8:\nnews:x:9:\n",
+                  "bin:x:2:2::/:/bin/sh\ngames:x:5:60::/:/bin/sh\nmail:x:8:8::/:/bin/sh\nnews:x:9:9::/:/bin/sh\n",
+    "etc/group": "root:x:0:\nbin:x:2:\nnogroup:x:65534:\ngames:x:60:\nmail:x:8:\nnews:x:9:\n",
     "etc/hosts": "127.0.0.1 localhost\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
     "etc/hostname": "guest\n",
