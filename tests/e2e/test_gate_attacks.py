@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout_s: 600
+# beside: yes
 """
 Attacks on the gate that need more than one wrong member: counted, and each with its own proof
 that nothing arrived. Counts are small here; tests/soak/test_gate_many.py has the full ones.

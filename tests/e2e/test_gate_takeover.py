@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """
 The real processes, taken over: whoever runs code in the daemon, the authoriser or the actuator
 may call anything, and ends nobody by it. Each call is made by that process itself, with its
