@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """
 What deploy/systemd leaves the daemon and the gate is enough for them: started with the unit's
 capabilities, its system call filter (as systemd itself expands it) and its limits, an approved
