@@ -8,7 +8,8 @@ import time
 
 from soak import experiment, main  # first: it knows where the harness is
 
-from continuity import check_books, continuity, kill_at_random, same_as_fresh, untold
+from books import Books
+from continuity import continuity, kill_at_random, same_as_fresh, untold
 from harness import wait_for
 from load import settle
 from scenes import OrphanMaker
@@ -47,14 +48,15 @@ def killed_restarted_suspended(t, row):
         row.tried += 1
     suspend(t, daemon, origins)
     row.tried += 1
-    check_books(daemon)  # emitted = received + dropped over all of them, or it fails
+    books = Books(daemon)  # emitted = received + dropped over all of them, or it fails
     dropped = daemon.api("status")["counters"]["records_dropped"]
     wrong = list(settle(lambda: untold(daemon, origins, dropped > 0), 10))
     row.bad(f"{len(wrong)} stories of {len(origins)}: {wrong[:5]}", len(wrong))
     same_as_fresh(t, daemon)
     row.note(f"{row.count} kills, {row.count // 10} restarts, 1 stop; {len(origins)} orphans, each "
              f"with its origin; {dropped} records dropped, "
-             f"{len(untold(daemon, origins))} origins unknown for that; journal "
+             f"{len(untold(daemon, origins))} origins unknown for that; "
+             f"{books.others} records of others while the books were read; journal "
              f"{continuity(daemon)['journal']['bytes']} bytes")
 
 

@@ -13,7 +13,7 @@ from load import HEAL_S, settle
 
 THREADS = (1, 8, 64)
 WAYS = ("exit", "kill", "leader", "exec")
-AT_ONCE = 1024  # orphans that live at a time
+AT_ONCE = 1000  # orphans that live at a time: as many as thread_orphans takes
 
 
 def pipes(t, argv, **kw):
