@@ -61,7 +61,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT    := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(UNIT_SRC))
 HELPER_SRC := $(sort $(wildcard tests/helpers/*.c))
 HELPERS := $(patsubst tests/helpers/%.c,$B/tests/helpers/%,$(HELPER_SRC))
-VM_BIN  := $B/tests/vm/init $B/tests/vm/load_object
+VM_BIN  := $B/tests/vm/init $B/tests/vm/load_object $B/tests/vm/accessors
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -107,13 +107,15 @@ $B/bin/runawayctl: $(call room_obj,cli) $B/lib/gatedoc.a $B/lib/base.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcjson libsodium) -lm
 
+BPF_CC = $(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
+	 -Wno-gnu-variable-sized-type-not-at-end -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(ARCH) \
+	 -I$(INCLUDE) -Ibpf
+
 # BPF objects, by job, linked into one skeleton.
 $B/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-gnu-variable-sized-type-not-at-end \
-	    -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(ARCH) -I$(INCLUDE) -Ibpf -MMD -MP -MT $@ \
-	    -c -o $@ $<
+	$(Q)$(BPF_CC) -MMD -MP -MT $@ -c -o $@ $<
 	$(Q)$(STRIP) -g $@
 
 $B/bpf/runaway.bpf.o.linked: $(BPF_OBJ)
@@ -182,6 +184,22 @@ $B/tests/vm/init: tests/vm/init.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARN) -O2 -static -MMD -MP -MF $@.d -o $@ $<
+
+# What differs between kernels, by the accessors of the sensor itself and nothing of its programs.
+$B/tests/vm/accessors.bpf.o: tests/vm/accessors.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPF_CC) -Itests/vm -MMD -MP -MT $@ -c -o $@ $<
+	$(Q)$(STRIP) -g $@
+
+$B/tests/vm/accessors.skel.h: $B/tests/vm/accessors.bpf.o $B/bpf/features.bpf.o $B/bpf/path.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen object $B/tests/vm/accessors.o $^
+	$(Q)$(BPFTOOL) gen skeleton $B/tests/vm/accessors.o name accessors_bpf > $@
+
+$B/tests/vm/accessors: ALL_CFLAGS += -I$B/tests/vm
+$B/tests/vm/accessors: | $B/tests/vm/accessors.skel.h
 
 $B/tests/vm/%: tests/vm/%.c
 	$(call say,CC,$<)

@@ -24,8 +24,7 @@ const volatile int rw_hierarchy_id = 0;
 
 static __always_inline __u64 parent_id(struct cgroup *cg)
 {
-	/* cgroup.self is its first member: the parent's css is the parent. */
-	struct cgroup *parent = (struct cgroup *)BPF_CORE_READ(cg, self.parent);
+	struct cgroup *parent = rw_cgroup_parent(cg);
 
 	return parent ? rw_cgroup_id(parent) : 0;
 }
@@ -55,11 +54,11 @@ static __always_inline void charge(struct rw_cgroup *e, __u64 delta_ns)
 
 	if (!c)
 		return;
-	__sync_fetch_and_add(&c->attributed_ns, delta_ns);
+	rw_add(&c->attributed_ns, delta_ns);
 	if (e)
-		__sync_fetch_and_add(&e->cpu_ns, delta_ns);
+		rw_add(&e->cpu_ns, delta_ns);
 	else
-		__sync_fetch_and_add(&c->unplaced_ns, delta_ns);
+		rw_add(&c->unplaced_ns, delta_ns);
 }
 
 __hidden void rw_cgroup_charge(struct cgroup *cg, __u64 delta_ns)

@@ -96,7 +96,7 @@ static __always_inline void flush(struct task_struct *t, struct rw_proc *e)
 		delta = leader_delta(e, now);
 	else
 		delta = thread_delta(t, tid, now, &old);
-	__sync_fetch_and_add(&e->cpu_ns, delta);
+	rw_add(&e->cpu_ns, delta);
 	if (!old)
 		rw_cgroup_charge_id(e->cgroup_id, delta);
 }
@@ -122,17 +122,13 @@ __noinline int rw_flush_one(__u64 task, __u32 tgid, __u64 start_ns)
 
 __hidden void rw_flush_process(struct task_struct *t, const struct rw_id *id)
 {
-	const __u32 node = bpf_core_field_offset(struct task_struct, thread_node);
-	struct signal_struct *sig = BPF_CORE_READ(t, signal);
-	struct list_head *head, *next;
+	struct list_head *head = rw_thread_list(t), *next = rw_list_next(head);
 
-	head = (void *)sig + bpf_core_field_offset(struct signal_struct, thread_head);
-	next = BPF_CORE_READ(sig, thread_head.next);
 	for (int i = 0; i < RW_FLUSH_MAX; i++) {
 		if (!next || next == head)
 			return;
-		rw_flush_one((__u64)next - node, id->pid, id->start_ns);
-		next = BPF_CORE_READ(next, next);
+		rw_flush_one((__u64)rw_thread_at(next), id->pid, id->start_ns);
+		next = rw_list_next(next);
 	}
 }
 
@@ -236,7 +232,7 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 	} else {
 		delta = leader_delta(e, now);
 		if (delta) {
-			__sync_fetch_and_add(&e->cpu_ns, delta);
+			rw_add(&e->cpu_ns, delta);
 			rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), delta);
 		}
 	}
@@ -283,7 +279,7 @@ static __always_inline void visit_thread(struct task_struct *t, struct rw_id *id
 		return;
 	if (!old)
 		rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), delta);
-	__sync_fetch_and_add(&e->cpu_ns, delta);
+	rw_add(&e->cpu_ns, delta);
 	ev = rw_sample_reserve(sizeof(*ev), RW_CPU);
 	if (!ev)
 		return;
@@ -303,8 +299,8 @@ static __always_inline void visit_kthread(struct task_struct *t, __u32 tid, __u6
 
 	if (!c || old || !delta)
 		return;
-	__sync_fetch_and_add(&c->kernel_ns, delta);
-	__sync_fetch_and_add(&c->attributed_ns, delta);
+	rw_add(&c->kernel_ns, delta);
+	rw_add(&c->attributed_ns, delta);
 }
 
 static __always_inline void visit(struct task_struct *t)
@@ -423,7 +419,7 @@ static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 
 	rw_id_of(p, &id);
 	e = rw_proc_get(&id);
 	if (e)
-		__sync_fetch_and_add(&e->cpu_ns, delta);
+		rw_add(&e->cpu_ns, delta);
 }
 
 /*
@@ -457,7 +453,7 @@ static __always_inline void free_leader(struct task_struct *p)
 		final = p->signal->sum_sched_runtime;
 	rw_cgroup_charge(rw_task_cgroup(p, rw_cgroup_ssid), own);
 	if (!seen && c)
-		__sync_fetch_and_add(&c->short_lived_ns, final);
+		rw_add(&c->short_lived_ns, final);
 	ev = rw_sample_reserve(sizeof(*ev), RW_FREE);
 	if (ev) {
 		ev->id = id;

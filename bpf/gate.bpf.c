@@ -55,13 +55,6 @@ struct {
 	__type(value, struct rw_gate_count);
 } rw_gate_counts SEC(".maps");
 
-/* kernel_siginfo: only what is read of it, include/linux/signal_types.h */
-struct kernel_siginfo {
-	int si_signo;
-	int si_errno;
-	int si_code;
-} __attribute__((preserve_access_index));
-
 /* One check, both kinds of program. */
 #define GUARD(name, hook, function, verdict, ...)                                                  \
 	SEC("?lsm/" hook)                                                                          \
@@ -83,7 +76,7 @@ struct asker {
 	bool subject;
 };
 
-/* The cgroup or one above it. self.parent is there on all kernels, ancestors[] is not. */
+/* The cgroup or one above it. */
 static __always_inline bool in_guarded_cgroup(struct task_struct *t)
 {
 	struct cgroup *cg = BPF_CORE_READ(t, cgroups, dfl_cgrp);
@@ -93,7 +86,7 @@ static __always_inline bool in_guarded_cgroup(struct task_struct *t)
 			return false;
 		if (rw_cgroup_id(cg) == rw_gate_conf.cgroup_id)
 			return true;
-		cg = BPF_CORE_READ(cg, self.parent, cgroup);
+		cg = rw_cgroup_parent(cg);
 	}
 	return false;
 }
@@ -138,10 +131,10 @@ static __always_inline struct rw_gate_witness *witness_begin(__u32 hook, int det
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 
 	if (c)
-		__sync_fetch_and_add(&c->decided, 1);
+		rw_add(&c->decided, 1);
 	if (!w) {
 		if (c)
-			__sync_fetch_and_add(&c->no_room, 1);
+			rw_add(&c->no_room, 1);
 		return NULL;
 	}
 	w->time_boot_ns = bpf_ktime_get_boot_ns();
@@ -161,7 +154,7 @@ static __always_inline void witness_end(struct rw_gate_witness *w, __u32 hook, _
 	struct rw_gate_count *c = count_of(hook);
 
 	if (c)
-		__sync_fetch_and_add(reason == RW_GATE_ALLOWED ? &c->allowed : &c->denied, 1);
+		rw_add(reason == RW_GATE_ALLOWED ? &c->allowed : &c->denied, 1);
 	w->reason = reason;
 	bpf_ringbuf_submit(w, 0);
 }

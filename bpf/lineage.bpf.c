@@ -419,7 +419,7 @@ static __always_inline void emit_children(struct task_struct *p, __u32 live)
 		ev->child[i].pgid = rw_task_pid_type(c, RW_PIDTYPE_PGID);
 		ev->child[i].sid = rw_task_pid_type(c, RW_PIDTYPE_SID);
 		ev->count = i + 1;
-		next = BPF_CORE_READ(next, next);
+		next = rw_list_next(next);
 	}
 	if (next && next != head)
 		ev->flags |= RW_TF_MORE;
@@ -439,7 +439,7 @@ int BPF_PROG(rw_exit, struct task_struct *task)
 
 	if (p->flags & PF_KTHREAD)
 		return 0;
-	live = p->signal->live.counter;
+	live = rw_live_threads(p);
 	emit_children(p, live);
 	/* Two last threads may both read 0: the reader takes the second as the same. */
 	if (live)
@@ -471,7 +471,7 @@ int BPF_PROG(rw_reparent, struct task_struct *child_task, struct task_struct *fa
 	struct rw_id id;
 
 	/* Dead children are handed on too, to be reaped: no orphans. */
-	if (!father || (child->exit_state && !child->signal->live.counter))
+	if (!father || (child->exit_state && !rw_live_threads(child)))
 		return 0;
 	ev = rw_event_reserve(sizeof(*ev), RW_REPARENT);
 	if (!ev)

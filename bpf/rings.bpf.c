@@ -46,7 +46,7 @@ __hidden void rw_count_fault(void)
 	struct rw_counters *c = rw_counters_here();
 
 	if (c)
-		__sync_fetch_and_add(&c->read_faults, 1);
+		rw_add(&c->read_faults, 1);
 }
 
 static __always_inline __u64 wake_flags(void *ring, __u64 threshold, bool wake)
@@ -61,7 +61,7 @@ static __always_inline __u64 attempt(struct rw_counters *c, __u32 type, bool eve
 {
 	if (!c || type >= RW_KERNEL_TYPES)
 		return 0;
-	__sync_fetch_and_add(&c->emitted[type], 1);
+	rw_add(&c->emitted[type], 1);
 	return event ? ++c->seq_events : ++c->seq_samples;
 }
 
@@ -90,7 +90,7 @@ __hidden void rw_count_drop(__u32 type)
 	struct rw_counters *c = rw_counters_here();
 
 	if (c && type < RW_KERNEL_TYPES)
-		__sync_fetch_and_add(&c->dropped[type], 1);
+		rw_add(&c->dropped[type], 1);
 }
 
 __hidden void rw_event_submit(void *rec, bool wake)
@@ -148,6 +148,6 @@ __hidden long rw_map_result(long r, enum rw_map map)
 		else if (map == RW_MAP_CGROUPS)
 			n = &c->cgroups_full;
 	}
-	__sync_fetch_and_add(n, 1);
+	rw_add(n, 1);
 	return r;
 }

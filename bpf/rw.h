@@ -142,33 +142,6 @@ __hidden void rw_proc_del(const struct rw_id *id);
 /* Index in css_set.subsys whose cgroup counts, or -1: the default (v2) hierarchy. */
 extern const volatile int rw_cgroup_ssid;
 
-/*
- * Pointers that come from BTF (a tracepoint's or an iterator's task) are read
- * directly: the verifier turns the load into one that survives a bad address,
- * at a tenth of the price of a helper call.
- */
-
-/* The cgroup of a task in the hierarchy that we follow. */
-static __always_inline struct cgroup *rw_task_cgroup(struct task_struct *t, int ssid)
-{
-	if (ssid < 0)
-		return t->cgroups->dfl_cgrp;
-	return BPF_CORE_READ(t, cgroups, subsys[ssid & 15], cgroup);
-}
-
-static __always_inline __u64 rw_cgroup_id(struct cgroup *cg)
-{
-	return BPF_CORE_READ(cg, kn, id);
-}
-
-/* Id of the cgroup of a task. */
-static __always_inline __u64 rw_task_cgroup_id(struct task_struct *t, int ssid)
-{
-	if (ssid < 0)
-		return t->cgroups->dfl_cgrp->kn->id;
-	return rw_cgroup_id(rw_task_cgroup(t, ssid));
-}
-
 static __always_inline void rw_id_of(struct task_struct *t, struct rw_id *id)
 {
 	id->start_ns = t->group_leader->start_boottime;

@@ -15,13 +15,6 @@ struct {
 	__type(value, struct rw_watch);
 } rw_watch SEC(".maps");
 
-/* Not in the kernel types that we keep. */
-struct kernel_siginfo {
-	int si_signo;
-	int si_errno;
-	int si_code;
-} __attribute__((preserve_access_index));
-
 /* A child of a watched process may be younger than the daemon's last look. */
 #define ANCESTORS 8
 
