@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/fdinfo.h"
 #include "base/log.h"
 #include "gate/guard_priv.h"
 
@@ -143,36 +144,13 @@ void guard_unload(struct runaway_guard *g)
 	g->kind = GUARD_KIND_NONE;
 }
 
-/* The counter of one program; -ENOENT where the kernel keeps none. */
-static int read_misses(int fd, uint64_t *ret)
-{
-	char text[1024];
-	const char *line;
-	ssize_t n;
-
-	if (fd < 0)
-		return -EBADF;
-	/* No pread: the authoriser's filter lets only these two through. */
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return -errno;
-	n = read(fd, text, sizeof(text) - 1);
-	if (n < 0)
-		return -errno;
-	text[n] = '\0';
-	line = strstr(text, "recursion_misses:");
-	if (!line)
-		return -ENOENT;
-	*ret = strtoull(line + strlen("recursion_misses:"), NULL, 10);
-	return 0;
-}
-
 bool guard_may_be_skipped(const struct runaway_guard *g)
 {
 	uint64_t misses;
 
 	/* What cannot be read is taken for the worse. */
 	for (size_t i = 0; i < g->n_links; i++)
-		if (read_misses(g->fdinfo[i], &misses) != -ENOENT)
+		if (runaway_prog_misses(g->fdinfo[i], &misses) != -ENOENT)
 			return true;
 	return false;
 }
@@ -182,7 +160,7 @@ uint64_t guard_recursion_misses(const struct runaway_guard *g)
 	uint64_t sum = 0, misses;
 
 	for (size_t i = 0; i < g->n_links; i++)
-		if (read_misses(g->fdinfo[i], &misses) == 0)
+		if (runaway_prog_misses(g->fdinfo[i], &misses) == 0)
 			sum += misses;
 	return sum;
 }

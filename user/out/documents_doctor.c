@@ -84,6 +84,34 @@ static void check_reparent_hook(struct check *c)
 			f->reparent_hook, f->why_no_fentry);
 }
 
+static void check_hot_pass(struct check *c)
+{
+	const struct runaway_features *f = features(c);
+
+	if (!f)
+		verdict(c, false, "no sensor is loaded");
+	else if (f->hot_pass)
+		verdict(c, true, "most scans of a host with many tasks visit those that ran");
+	else
+		verdict(c, true, "left out, each scan visits every task (%s)", f->why_no_hot);
+}
+
+/* Where it is not, 5.19 and newer let a daemon without privileges call bpf(). */
+static void check_walk_file(struct check *c)
+{
+	const struct runaway_features *f = features(c);
+
+	if (!f)
+		verdict(c, false, "no sensor is loaded");
+	else if (!f->why_walk_by_bpf[0])
+		verdict(c, true, "tasks and cgroups are read as files, without bpf()");
+	else
+		verdict(c, c->v->runtime->scan_ok,
+			"tasks and cgroups are read by bpf(), which kernels before 5.19 refuse "
+			"(no file for them: %s)",
+			f->why_walk_by_bpf);
+}
+
 /* Did it find this gap? Then that is the verdict. */
 static bool has_gap(struct check *c, enum runaway_gap g)
 {
@@ -156,6 +184,10 @@ static void check_misses(struct check *c)
 	const struct runaway_sensor_stats *s = stats(c);
 	uint64_t misses = 0;
 
+	if (s && !features(c)->counts_misses) {
+		verdict(c, true, "not counted: kernels before 5.12 skip no program run");
+		return;
+	}
 	for (size_t i = 0; s && i < s->prog_count; i++)
 		misses += s->prog[i].misses;
 	if (s)
@@ -294,6 +326,10 @@ static const struct check_row checks[] = {
 	{ "programs", check_programs,
 	  "start as root or with CAP_BPF and CAP_PERFMON; the log names the program that failed" },
 	{ "reparent_hook", check_reparent_hook, "see programs" },
+	{ "hot_pass", check_hot_pass, "see programs" },
+	{ "walk_file", check_walk_file,
+	  "start with CAP_SYS_ADMIN, or mount a BPF file system at /sys/fs/bpf in which the daemon "
+	  "may make a file at its start" },
 	{ "cgroups", check_cgroups, "see programs" },
 	{ "cgroup_namespace", check_cgroup_namespace, NULL },
 	{ "scan", check_scan,

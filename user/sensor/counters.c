@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/fdinfo.h"
 #include "sensor/sensor_priv.h"
 
 /* Every member of struct rw_counters is a monotonic u64: summing is summing words. */
@@ -59,7 +60,7 @@ void sensor_counters_read(struct runaway_sensor *s)
 		sum_counters(&sum, &s->counters[i]);
 	s->stats.kernel = sum;
 	for (size_t i = 0; i < s->stats.prog_count; i++)
-		s->stats.prog[i].misses = sensor_misses_read(s->misses_fd[i]);
+		runaway_prog_misses(s->misses_fd[i], &s->stats.prog[i].misses);
 	fill_maps(s);
 }
 

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/fdinfo.h"
 #include "base/log.h"
 #include "sensor/sensor_priv.h"
 
@@ -84,42 +85,31 @@ int sensor_walk_open(const struct sensor_walk *w)
 	return walk_open(w);
 }
 
-static void keep_walk(struct sensor_walk *w, const char *what)
+/* Not a file: the walk is made by bpf() each time, which 5.19 and newer allow. */
+static void keep_walk(struct runaway_sensor *s, struct sensor_walk *w)
 {
+	struct runaway_features *f = &s->features;
+
 	w->file_fd = file_of_link(w->link_fd);
 	if (w->file_fd < 0)
-		log_debug("the walk of %s is not a file (%s): made by bpf() each time", what,
-			  runaway_strerror(w->file_fd));
+		snprintf(f->why_walk_by_bpf, sizeof(f->why_walk_by_bpf), "%s",
+			 runaway_strerror(w->file_fd));
 }
 
-/* The line in which the kernel (5.12) counts the runs that it skipped. */
+/* Where the kernel counts the runs that it skipped, if it does. */
 static void keep_misses(struct runaway_sensor *s)
 {
 	char path[64];
+	uint64_t n;
 
 	for (size_t i = 0; i < s->prog_count; i++) {
 		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", s->prog[i].fd);
 		s->misses_fd[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (runaway_prog_misses(s->misses_fd[i], &n) == 0)
+			s->features.counts_misses = true;
 		memcpy(s->stats.prog[i].name, s->prog[i].name, sizeof(s->prog[i].name));
 	}
 	s->stats.prog_count = s->prog_count;
-}
-
-uint64_t sensor_misses_read(int fdinfo_fd)
-{
-	static const char key[] = "recursion_misses:";
-	char text[1024];
-	const char *at;
-	ssize_t n;
-
-	if (fdinfo_fd < 0)
-		return 0;
-	n = pread(fdinfo_fd, text, sizeof(text) - 1, 0);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	at = strstr(text, key);
-	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
 int sensor_keep(struct runaway_sensor *s)
@@ -134,8 +124,8 @@ int sensor_keep(struct runaway_sensor *s)
 	if (!s->counters || !s->markers)
 		return log_error_errno(-errno, "cannot map the kernel side's maps");
 	keep_misses(s);
-	keep_walk(&s->task_walk, "tasks");
-	keep_walk(&s->cgroup_walk, "cgroups");
+	keep_walk(s, &s->task_walk);
+	keep_walk(s, &s->cgroup_walk);
 	return 0;
 }
 

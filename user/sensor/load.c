@@ -137,6 +137,11 @@ static void choose_variants(struct runaway_features *f, unsigned int without)
 			sensor_features_try_reparent(f->why_no_fentry, sizeof(f->why_no_fentry));
 	f->reparent_hook = f->fentry_reparent ? "fentry" : "exit_children";
 	f->hot_pass = !(without & RUNAWAY_WITHOUT_HOT) && sensor_features_try_hot();
+	if (!f->hot_pass)
+		snprintf(f->why_no_hot, sizeof(f->why_no_hot), "%s",
+			 without & RUNAWAY_WITHOUT_HOT ? "left out by --without"
+						       : "this kernel lacks its functions, 6.10 "
+							 "has them");
 	f->scan = f->hot_pass ? "iter_task+hot" : "iter_task";
 }
 

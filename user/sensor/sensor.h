@@ -78,7 +78,10 @@ struct runaway_features {
 	const char *cgroup_controller; /* its v1 controller in /proc/PID/cgroup; "": v2 */
 	char release[65];
 	char libbpf[16];
-	char why_no_fentry[160]; /* reason of the fallback; "" when not needed */
+	bool counts_misses;	 /* the kernel counts the runs of programs that it skips (5.12) */
+	char why_no_fentry[160]; /* reasons of the fallbacks; "" when not needed */
+	char why_no_hot[96];
+	char why_walk_by_bpf[96];
 };
 
 static inline bool runaway_features_has_gap(const struct runaway_features *f, enum runaway_gap g)

@@ -153,7 +153,6 @@ int sensor_keep(struct runaway_sensor *s);
 void sensor_keep_close(struct runaway_sensor *s);
 /* A descriptor to read the walk from, or a negative errno. */
 int sensor_walk_open(const struct sensor_walk *w);
-uint64_t sensor_misses_read(int fdinfo_fd);
 
 /* pins.c: takes the folder for this daemon alone; fills it; empties it of what is ours. */
 int sensor_pins_lock(struct runaway_sensor *s, const char *pin_dir);

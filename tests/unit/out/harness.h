@@ -142,6 +142,7 @@ static inline void world_sensor(struct world *w)
 	struct runaway_sensor *s = &w->sensor;
 
 	s->features = (struct runaway_features){
+		.counts_misses = true,
 		.btf = true,
 		.fentry_reparent = true,
 		.scan = "iter_task",

@@ -187,6 +187,38 @@ static void test_doctor(void **state _unused_)
 	world_free(&w);
 }
 
+/* What a kernel lacks is said with what is done instead, and is no failure while that works. */
+static void test_doctor_says_fallbacks(void **state _unused_)
+{
+	const cJSON *c;
+	struct world w;
+	cJSON *doc;
+	bool ok;
+
+	world_init(&w, 100, 10);
+	w.sensor.features.hot_pass = w.sensor.features.counts_misses = false;
+	strcpy(w.sensor.features.why_no_hot, "this kernel is old");
+	strcpy(w.sensor.features.why_walk_by_bpf, "No such device");
+	doc = doctor(&w, &ok);
+	c = check_named(doc, "hot_pass");
+	assert_true(cJSON_IsTrue(at(c, "ok")));
+	assert_non_null(strstr(at(c, "detail")->valuestring, "this kernel is old"));
+	c = check_named(doc, "program_misses");
+	assert_true(cJSON_IsTrue(at(c, "ok")));
+	assert_non_null(strstr(at(c, "detail")->valuestring, "not counted"));
+	c = check_named(doc, "walk_file");
+	assert_true(cJSON_IsTrue(at(c, "ok")));
+	assert_non_null(strstr(at(c, "detail")->valuestring, "No such device"));
+	cJSON_Delete(doc);
+	w.runtime.scan_ok = false;
+	doc = doctor(&w, &ok);
+	c = check_named(doc, "walk_file");
+	assert_true(cJSON_IsFalse(at(c, "ok")));
+	assert_non_null(strstr(at(c, "mend")->valuestring, "/sys/fs/bpf"));
+	cJSON_Delete(doc);
+	world_free(&w);
+}
+
 /* Whatever hides a part of the host is told by one check, with its mend, and by the status. */
 static void test_gaps(void **state _unused_)
 {
@@ -255,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_lanes),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_doctor),
+		cmocka_unit_test(test_doctor_says_fallbacks),
 		cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_scan_recent),
 	};
