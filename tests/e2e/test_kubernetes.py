@@ -6,15 +6,19 @@
 import json
 import os
 import re
+import signal
+import subprocess
 
 import procfs
 import yaml
+from continuity import pin_dir
 from containers import Container, InnerOrphans, bind
 from harness import ROOT, main, test, wait_for
-from scenes import GENERIC_LANE
+from scenes import GENERIC_LANE, OrphanMaker
 
 MANIFEST = os.path.join(ROOT, "deploy", "kubernetes", "runawayd.yaml")
 PAGE = os.path.join(ROOT, "docs", "kubernetes.md")
+PINS = "/sys/fs/bpf/runawayd"
 # What `privileged` grants and the daemon asks for at its start; none of it is left after.
 CAPABILITIES = ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE",
                 "CAP_DAC_READ_SEARCH", "CAP_CHOWN", "CAP_FOWNER", "CAP_SETUID", "CAP_SETGID",
@@ -64,6 +68,14 @@ def says_what_a_node_needs(_t):
     assert {probe["httpGet"]["port"] for k, probe in c.items() if k.endswith("Probe")} == {"metrics"}
     volumes = {v["name"] for v in p["volumes"]}
     assert {m["name"] for m in c["volumeMounts"]} == volumes
+    # Pins, and what goes with them, belong to the node: a pod that is replaced finds them.
+    assert f"--pin-dir={PINS}" in c["args"], c["args"]
+    mounts = {m["mountPath"]: m for m in c["volumeMounts"]}
+    bpffs = mounts[os.path.dirname(PINS)]
+    assert bpffs["mountPropagation"] == "HostToContainer" and not bpffs.get("readOnly"), bpffs
+    on_node = {v["name"]: v["hostPath"]["path"] for v in p["volumes"] if "hostPath" in v}
+    for path in (os.path.dirname(PINS), "/run/runawayd", "/var/lib/runawayd"):
+        assert on_node[mounts[path]["name"]] == path, (path, on_node)
     # The budgets: 40 MiB resident at 10,000 tasks, a hundredth of a core.
     assert mebibytes(c["resources"]["limits"]["memory"]) >= 128
     assert mebibytes(c["resources"]["requests"]["memory"]) >= 40
@@ -84,11 +96,11 @@ def oci(t, config, host_pid):
     """The pod as a runtime would make it: the spec that crun is given."""
     p = pod()
     (c,) = p["containers"]
-    kinds = {v["name"]: next(k for k in v if k != "name") for v in p["volumes"]}
     paths = {v["name"]: v.get("hostPath", {}).get("path") for v in p["volumes"]}
-    folders = {"state": t.path("state"), "config": t.path("config")}
+    folders = {name: t.path(name) for name in ("state", "config", "run")}
     for folder in folders.values():
-        os.mkdir(folder)
+        os.makedirs(folder, exist_ok=True)
+    folders["bpffs"] = os.path.dirname(pin_dir(t))
     text = manifest()["ConfigMap"]["data"]["runawayd.json"]
     with open(os.path.join(folders["config"], "runawayd.json"), "w", encoding="utf-8") as f:
         f.write(re.sub(r"\n}\s*$", ",\n" + json.dumps(config)[1:], text))
@@ -106,18 +118,22 @@ def oci(t, config, host_pid):
         spec["mounts"].append(bind(os.path.join(t.build, "bin"), "/opt", "ro"))
         for mount in c["volumeMounts"]:
             name, mode = mount["name"], "ro" if mount.get("readOnly") else "rw"
-            if kinds[name] == "emptyDir":
-                spec["mounts"].append({"destination": mount["mountPath"], "type": "tmpfs",
-                                       "source": "tmpfs"})
-            else:
-                source = folders.get(name) or paths[name]
-                spec["mounts"].append(bind(source, mount["mountPath"], mode))
+            source = folders.get(name) or paths[name]
+            spec["mounts"].append(bind(source, mount["mountPath"], mode))
     args = [a.replace("$(NODE_NAME)", "node-7") for a in c["args"]]
     return ["/opt/runawayd", *args], change
 
 
+def unload(t):
+    """What the page says of the end."""
+    pins = os.path.join(os.path.dirname(pin_dir(t)), os.path.basename(PINS))
+    return subprocess.run([t.runawayd, "--unload", "--pin-dir", pins, "--runtime-dir",
+                           t.path("run")], capture_output=True, check=False)
+
+
 def deploy(t, host_pid):
     """A daemon as the manifest has it; (container, its interval is short)."""
+    t.defer(unload, t)
     init, change = oci(t, {"sample_interval_ms": 200, "lanes": [LANE]}, host_pid)
     container = Container(t, "containerd, systemd", init, change)
 
@@ -150,6 +166,33 @@ def watches_its_node(t):
     assert found["subject"]["container_id"] == job.id
     limit = mebibytes(pod()["containers"][0]["resources"]["limits"]["memory"])
     assert procfs.rss_bytes(container.pid) < limit << 20
+
+
+@test
+def a_pod_is_replaced(t):
+    """Killed; orphans are made while there is none; the next one knows their stories."""
+    first, get = deploy(t, host_pid=True)
+    wait_for(lambda: get("/readyz")[0] == 200, 10, "the first is ready")
+    assert json.loads(get("/api/v1/status")[1])["continuity"]["pins"] == "made"
+    maker = OrphanMaker(t)
+    before = maker.make()
+    wait_for(lambda: before[1] in {o["pid"] for o in json.loads(get("/api/v1/orphans")[1])}, 5,
+             "an orphan of before")
+    t.signal(first.pid, signal.SIGKILL)
+    wait_for(lambda: not procfs.alive(first.pid), 5, "it is gone")
+    first.crun("delete", "--force", first.id)
+    between = maker.make()
+    _, get = deploy(t, host_pid=True)
+    wait_for(lambda: get("/readyz")[0] == 200, 10, "the second is ready")
+    kept = json.loads(get("/api/v1/status")[1])["continuity"]
+    assert kept["pins"] == "adopted" and kept["whole"] and kept["recalled"], kept
+
+    def wrong():
+        found = {o["pid"]: o["origin"] for o in json.loads(get("/api/v1/orphans")[1])}
+        return {pid: found.get(pid) for origin, pid, _ in (before, between)
+                if pid not in found or found[pid]["pid"] != origin or not found[pid]["known"]}
+
+    wait_for(lambda: not wrong(), 5, f"both orphans have their origins: {wrong()}")
 
 
 @test
