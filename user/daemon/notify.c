@@ -6,7 +6,26 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
+
+#define PATIENCE_S 2
+
+/*
+ * A manager that stands still reads nothing, and its queue is short: the daemon does not
+ * stand still with it. READY alone is waited for, a little: without it a busy manager would
+ * take the start for one that failed.
+ */
+static int how_to_send(int fd, const char *text)
+{
+	const struct timeval patience = { .tv_sec = PATIENCE_S };
+
+	if (strncmp(text, "READY=1", strlen("READY=1")) != 0)
+		return MSG_NOSIGNAL | MSG_DONTWAIT;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
+		return MSG_NOSIGNAL | MSG_DONTWAIT;
+	return MSG_NOSIGNAL;
+}
 
 void notify_send(const char *fmt, ...)
 {
@@ -32,6 +51,6 @@ void notify_send(const char *fmt, ...)
 	if (fd < 0)
 		return;
 	/* Best effort by protocol: a manager that does not listen loses a status line. */
-	(void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&addr,
+	(void)!sendto(fd, text, strlen(text), how_to_send(fd, text), (struct sockaddr *)&addr,
 		      offsetof(struct sockaddr_un, sun_path) + len);
 }

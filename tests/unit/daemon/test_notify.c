@@ -11,6 +11,7 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/macros.h"
 #include "daemon/notify.h"
@@ -161,13 +162,39 @@ static void test_long_text_is_cut(void **state)
 	assert_memory_equal(buf, "STATUS=ssss", 11);
 }
 
+/* Nobody reads: what does not fit is left out, and the daemon goes on. */
+static void test_a_manager_that_stands_still(void **state)
+{
+	struct manager *m = *state;
+	char buf[64];
+	int kept = 0;
+
+	listen_at(m, m->path);
+	setenv("NOTIFY_SOCKET", m->path, 1);
+	alarm(20);
+	for (int i = 0; i < 5000; i++)
+		notify_send("WATCHDOG=1");
+	notify_send("READY=1");
+	alarm(0);
+	while (recv(m->fd, buf, sizeof(buf), 0) > 0)
+		kept++;
+	assert_true(kept > 0 && kept < 5000);
+	notify_send("WATCHDOG=1");
+	assert_received(m, "WATCHDOG=1");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_path),		T(test_abstract),	  T(test_no_manager),
-		T(test_nobody_listens), T(test_address_too_long), T(test_long_text_is_cut),
+		T(test_path),
+		T(test_abstract),
+		T(test_no_manager),
+		T(test_nobody_listens),
+		T(test_address_too_long),
+		T(test_long_text_is_cut),
+		T(test_a_manager_that_stands_still),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
