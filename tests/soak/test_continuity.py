@@ -53,8 +53,8 @@ def killed_restarted_suspended(t, row):
     wrong = list(settle(lambda: untold(daemon, origins, dropped > 0), 10))
     row.bad(f"{len(wrong)} stories of {len(origins)}: {wrong[:5]}", len(wrong))
     same_as_fresh(t, daemon)
-    row.note(f"{row.count} kills, {row.count // 10} restarts, 1 stop; {len(origins)} orphans, each "
-             f"with its origin; {dropped} records dropped, "
+    row.note(f"{row.count} kills, {row.count // 10} restarts, 1 stop; {len(origins)} orphans, all "
+             f"found; {dropped} records dropped, "
              f"{len(untold(daemon, origins))} origins unknown for that; "
              f"{books.others} records of others while the books were read; journal "
              f"{continuity(daemon)['journal']['bytes']} bytes")
