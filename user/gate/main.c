@@ -182,7 +182,7 @@ static int run(struct runaway_gate *g)
 
 int main(int argc, char **argv)
 {
-	struct runaway_gate *g = calloc(1, sizeof(*g));
+	struct runaway_gate *g;
 	int err;
 
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
@@ -195,6 +195,7 @@ int main(int argc, char **argv)
 		log_error("runaway-gate has to be started with root's privileges, which it drops");
 		return EXIT_NOT_PERMITTED;
 	}
+	g = calloc(1, sizeof(*g));
 	if (!g || keep_inherited() < 0 || runaway_digest_init() < 0)
 		return EXIT_FAILURE;
 	g->folder = RUNAWAY_GATE_FD_FOLDER;
