@@ -107,6 +107,29 @@ def the_whole_path(t):
     assert not m.series("runaway_remediation_success_ratio"), "below ten samples it is absent"
 
 
+def refusals_are_on_record(s, incident, digest):
+    """Each with its reason, in the incident, in the gate's audit, and counted."""
+    noted = [(e["actor"].split()[0], e["data"]["call"], e["data"]["refused"])
+             for e in s.events(incident, "refused")]
+    expected = [(VIEWER, "incident.dry_run", "not_permitted"),
+                (VIEWER, "incident.no_action", "not_permitted"),
+                (VIEWER, "incident.apply", "not_permitted"),
+                (OPERATOR, "incident.approve", "not_permitted"),
+                (OWNER, "incident.approve", "approval_unsigned"),
+                (OWNER, "incident.approve", "approval_unknown_key"),
+                (OWNER, "incident.approve", "approval_self")]
+    assert set(expected) <= set(noted), noted
+    told = [r for r in s.audit() if r["type"] == "refused" and r["said_by"] == "daemon"]
+    assert sorted((r["actor"].split()[0], r["call"], r["reason"]) for r in told) == \
+        sorted(noted), (told, noted)
+    assert {r["incident_id"] for r in told} == {incident}, told
+    assert told[-1]["plan_sha256"] == digest and told[-1]["untold"] == "0", told[-1]
+    m = s.d.metrics()
+    for reason in {reason for _, _, reason in noted}:
+        assert m.get("runaway_gate_refusals_total", reason=reason) == \
+            sum(1 for _, _, r in noted if r == reason), (reason, noted)
+
+
 @test
 def who_may_do_what(t):
     s = Scene(t)
@@ -129,6 +152,7 @@ def who_may_do_what(t):
     own, _ = s.plan(incident, who=OWNER)
     assert s.approve_refused(incident, own) == "approval_self"
     assert s.status(incident) == "dry_run_ready"
+    refusals_are_on_record(s, incident, own)
 
     # A lane without remediation yields no plan.
     s.d.write_config({**s.config, "lanes": [
@@ -406,6 +430,9 @@ def off_by_default(t):
     assert d.ctl("status")["gate"]["enabled"] is False
     ours = [d.pid, *(s.pid for s in procfs.descendants(d.pid))]
     assert not any(capabilities(pid) & CAP_KILL for pid in ours), ours
+    # What is asked of a gate that is not there is counted all the same.
+    assert "gate_disabled" in d.ctl("gate", "audit", status=4)["error"]["message"]
+    assert d.metrics().get("runaway_gate_refusals_total", reason="gate_disabled") == 1
 
 
 if __name__ == "__main__":

@@ -39,6 +39,24 @@ static void field(struct cli *c, const char *label, const char *text)
 
 /* ---- status ---- */
 
+/* Of the programs, those that the kernel skipped are named. */
+static void print_guard(struct cli *c, const cJSON *s)
+{
+	const cJSON *programs = runaway_cli_get(runaway_cli_get(s, "process"), "guard_programs");
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	const cJSON *p;
+
+	if (!cJSON_IsArray(programs))
+		return;
+	strbuf_addf(&b, "%d programs, %.0f runs skipped by the kernel",
+		    cJSON_GetArraySize(programs), runaway_json_num(s, "recursion_misses", 0));
+	cJSON_ArrayForEach (p, programs)
+		if (runaway_json_u64(p, "recursion_misses", 0))
+			strbuf_addf(&b, ", %s %llu", runaway_json_str(p, "program", "-"),
+				    (unsigned long long)runaway_json_u64(p, "recursion_misses", 0));
+	field(c, "guard", b.data);
+}
+
 static int print_status(struct cli *c, const cJSON *s)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
@@ -51,6 +69,7 @@ static int print_status(struct cli *c, const cJSON *s)
 	strbuf_addf(&b, "%s (%s)", runaway_json_str(s, "tier", "-"),
 		    runaway_json_str(s, "tier_name", "-"));
 	field(c, "tier", b.data);
+	print_guard(c, s);
 	strbuf_reset(&b);
 	strbuf_addf(&b, "%s, %s",
 		    runaway_json_true(s, "require_signature", false) ? "signature required"
@@ -58,9 +77,10 @@ static int print_status(struct cli *c, const cJSON *s)
 		    runaway_json_true(s, "two_person", true) ? "two persons" : "one person");
 	field(c, "approval", b.data);
 	strbuf_reset(&b);
-	strbuf_addf(&b, "%.0f requests, %.0f signals sent, %.0f plans authorised now",
-		    runaway_json_num(s, "requests", 0), runaway_json_num(s, "signals", 0),
-		    runaway_json_num(s, "authorized", 0));
+	strbuf_addf(&b,
+		    "%.0f requests, %.0f refusals, %.0f signals sent, %.0f plans authorised now",
+		    runaway_json_num(s, "requests", 0), runaway_json_num(s, "refusals", 0),
+		    runaway_json_num(s, "signals", 0), runaway_json_num(s, "authorized", 0));
 	field(c, "so far", b.data);
 	return CLI_OK;
 }

@@ -90,9 +90,7 @@ static bool ready_to_ask(struct pending_call *c, const struct incident **ret)
 		return false;
 	}
 	if (!gate_works(c->d)) {
-		call_fail(c, "gate_refused", "gate_disabled: %s",
-			  c->d->config.gate.enabled ? "the gate is not running: see gate status"
-						    : "the configuration does not enable the gate");
+		call_refuse_disabled(c);
 		return false;
 	}
 	*ret = i;
@@ -236,17 +234,14 @@ static void reply_applied(struct pending_call *c, const cJSON *answer, const cha
 
 static void note_refusal(struct pending_call *c, const char *reason, const char *message)
 {
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	struct incident_step what = call_step(c, INCIDENT_OPEN, message);
-	struct json_writer w;
-
-	json_init(&w, &b, false);
-	json_object_begin(&w);
-	json_kv_string(&w, "plan_sha256", c->plan_sha256);
-	json_kv_string(&w, "refused", reason);
-	json_object_end(&w);
-	what.data = b.error ? NULL : b.data;
-	(void)runaway_incident_note(c->d->store, c->incident_id, "refused", &what);
+	refusal_by_gate(c->d, &(struct refusal){
+				      .reason = runaway_reason_by_name(reason),
+				      .call = c->method,
+				      .actor = c->actor,
+				      .incident_id = c->incident_id,
+				      .plan_sha256 = c->plan_sha256,
+				      .why = message,
+			      });
 }
 
 void apply_conclude(struct daemon *d, const char *incident_id, const char *outcome, const char *why,
@@ -338,7 +333,7 @@ static void act(struct pending_call *c, const struct health_result *health, size
 	if (!i)
 		return;
 	if (!gate_works(c->d)) {
-		call_fail(c, "gate_refused", "gate_disabled: %s", c->d->runtime.gate.why);
+		call_refuse_disabled(c);
 		return;
 	}
 	err = make_question(c, i, &question);
@@ -351,9 +346,9 @@ static void act(struct pending_call *c, const struct health_result *health, size
 		if (err == 0 && !runaway_store_durable(c->d->store)) {
 			apply_conclude(c->d, c->incident_id, "refused",
 				       "the incident store cannot be written", NULL);
-			call_fail(c, "gate_refused",
-				  "store_failed: the incident store cannot be written, so nothing "
-				  "is signalled");
+			call_refuse_saying(c, RUNAWAY_REASON_STORE_FAILED,
+					   "the incident store cannot be written, so nothing is "
+					   "signalled");
 			return;
 		}
 	}

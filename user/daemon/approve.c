@@ -86,8 +86,7 @@ static void on_checked(void *ctx, int err, const cJSON *answer)
 	if (!call_answered(c, err, answer))
 		return;
 	if (against) {
-		call_fail(c, "gate_refused", "%s: %s", runaway_json_str(against, "reason", "?"),
-			  runaway_json_str(against, "message", "the gate refused"));
+		call_refuse(c, runaway_reason_by_name(runaway_json_str(against, "reason", "")));
 	} else {
 		err = record(c, a);
 		if (err < 0)
@@ -160,7 +159,7 @@ void call_approve(struct pending_call *c, const char *text)
 	if (!i)
 		return;
 	if (!i->drill && c->peer.role < ROLE_OWNER) {
-		call_fail(c, "denied", "approving needs the role owner, yours is %s",
+		call_deny(c, "approving needs the role owner, yours is %s",
 			  runaway_role_name(c->peer.role));
 		return;
 	}
@@ -188,7 +187,7 @@ void call_approve(struct pending_call *c, const char *text)
 		return;
 	}
 	if (!gate_works(c->d)) {
-		call_fail(c, "gate_refused", "gate_disabled: the gate is not running");
+		call_refuse_disabled(c);
 		return;
 	}
 	ask_gate(c, plan_text, a->text);

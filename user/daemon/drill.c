@@ -128,9 +128,7 @@ void call_drill_open(struct pending_call *c, const cJSON *params)
 	int r;
 
 	if (!gate_works(c->d)) {
-		call_fail(c, "gate_refused", "gate_disabled: a drill needs the gate: %s",
-			  c->d->config.gate.enabled ? "it is not running: see gate status"
-						    : "the configuration does not enable it");
+		call_refuse_disabled(c);
 		return;
 	}
 	r = make_lane(c->d);

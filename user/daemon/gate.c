@@ -65,6 +65,7 @@ static void take_status(struct daemon *d, const cJSON *s)
 		snprintf(v->why, sizeof(v->why), "%s", against);
 	v->requests = runaway_json_u64(s, "requests", v->requests);
 	v->signals = runaway_json_u64(s, "signals", v->signals);
+	v->recursion_misses = runaway_json_u64(s, "recursion_misses", v->recursion_misses);
 	for (enum runaway_reason r = RUNAWAY_REASON_NONE + 1; r < RUNAWAY_REASON_COUNT; r++)
 		v->refusals[r] = runaway_json_u64(refusals, runaway_reason_name(r), v->refusals[r]);
 }
@@ -350,7 +351,7 @@ static void ask(struct pending_call *c, const char *type, struct strbuf *members
 	int err = members->error;
 
 	if (!gate_works(c->d)) {
-		call_fail(c, "gate_refused", "gate_disabled: %s", c->d->runtime.gate.why);
+		call_refuse_saying(c, RUNAWAY_REASON_GATE_DISABLED, "%s", c->d->runtime.gate.why);
 		return;
 	}
 	if (err == 0)

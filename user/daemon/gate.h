@@ -8,6 +8,7 @@
  * (docs/gate.md). Private to this room.
  */
 
+#include "base/ration.h"
 #include "daemon/gate_link.h"
 #include "gate/document.h"
 #include "gate/reason.h"
@@ -48,8 +49,11 @@ struct daemon_gate {
 	size_t due_count;
 	struct watched *watched; /* sorted by pid */
 	size_t watched_count, watched_cap;
-	bool watching;		  /* the kernel side was told of somebody */
-	uint64_t signals_dropped; /* signals that were seen and not noted: too many */
+	bool watching;			/* the kernel side was told of somebody */
+	uint64_t signals_dropped;	/* signals that were seen and not noted: too many */
+	struct runaway_ration refusals; /* that are written down */
+	unsigned int telling;		/* of them, that the gate has not answered yet */
+	uint64_t untold;		/* that were counted alone */
 	struct drill *drills;
 	struct lane *drill_lane; /* owned; made with the first drill */
 };
@@ -80,6 +84,7 @@ struct pending_call {
 	struct daemon *d;
 	uint64_t token;
 	struct runaway_peer peer;
+	const char *method;	 /* static: "incident.apply" */
 	char actor[96];		 /* "alice (uid 1001)" */
 	char name[RUNAWAY_WORD]; /* "alice" */
 	char incident_id[40];	 /* "" when the call is about none */
@@ -89,8 +94,15 @@ struct pending_call {
 
 /* Answers and frees the call. */
 void call_fail(struct pending_call *c, const char *code, const char *fmt, ...) _printf_(3, 4);
-/* "gate_refused" with the reason's word in front. */
+/* "gate_refused" with the reason's word in front: the daemon's own refusal, and an event. */
 void call_refuse(struct pending_call *c, enum runaway_reason reason);
+/* … with more to say of it than the reason's own text. */
+void call_refuse_saying(struct pending_call *c, enum runaway_reason reason, const char *fmt, ...)
+	_printf_(3, 4);
+/* The role is not enough: also an event. */
+void call_deny(struct pending_call *c, const char *fmt, ...) _printf_(2, 3);
+/* No gate is there to be asked. */
+void call_refuse_disabled(struct pending_call *c);
 /* b holds the result. */
 void call_result(struct pending_call *c, struct strbuf *b);
 /* Did the gate do what it was asked? If not, the call has failed with what it said. */
@@ -103,6 +115,8 @@ const struct incident *call_incident(struct pending_call *c);
 /* Is the plan that the call names the incident's newest one? The document; NULL: answered. */
 const char *call_plan(struct pending_call *c, const struct incident *i);
 void daemon_call(void *ctx, const struct runaway_call *call);
+/* A call for which the caller's role was not enough: answered already. */
+void daemon_denied(void *ctx, const struct runaway_call *call);
 struct incident_step call_step(const struct pending_call *c, enum incident_status to,
 			       const char *reason);
 /* Why a step could not be made, as the call's answer. */
@@ -112,6 +126,22 @@ void call_status(struct pending_call *c);
 void call_audit(struct pending_call *c, const cJSON *params);
 void call_disarm(struct pending_call *c, const cJSON *params);
 void call_release(struct pending_call *c, const cJSON *params);
+
+/* ---- refusal.c ---- */
+
+/* All texts are valid during the call. */
+struct refusal {
+	enum runaway_reason reason;
+	const char *call;	 /* the method that was asked for */
+	const char *actor;	 /* "alice (uid 1001)" */
+	const char *incident_id; /* as it was given: there may be none of that id */
+	const char *plan_sha256; /* as it was given; may be "" */
+	const char *why;
+};
+/* Counted, told to the incident and, by the gate, to its audit. */
+void refusal_by_daemon(struct daemon *d, const struct refusal *r);
+/* The gate has counted and recorded it: told to the incident. */
+void refusal_by_gate(struct daemon *d, const struct refusal *r);
 
 /* ---- plan.c ---- */
 void call_dry_run(struct pending_call *c);

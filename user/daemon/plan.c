@@ -258,8 +258,7 @@ static void on_look(void *ctx, int err, const cJSON *answer)
 	if (!call_answered(c, err, answer))
 		return;
 	if (!runaway_json_true(answer, "pass", false)) {
-		call_fail(c, "gate_refused", "%s: %s", runaway_json_str(answer, "reason", "?"),
-			  runaway_json_str(answer, "message", "the gate cannot see the target"));
+		call_refuse(c, runaway_reason_by_name(runaway_json_str(answer, "reason", "")));
 		return;
 	}
 	t = &r->plan.target[r->plan.target_count];
@@ -311,9 +310,7 @@ static bool may_plan(struct pending_call *c, const struct incident *i,
 	else if (!f)
 		call_refuse(c, RUNAWAY_REASON_RULE_NOT_MATCHING);
 	else if (!gate_works(c->d))
-		call_fail(c, "gate_refused", "gate_disabled: %s",
-			  c->d->config.gate.enabled ? "the gate is not running: see gate status"
-						    : "the configuration does not enable the gate");
+		call_refuse_disabled(c);
 	else {
 		*ret = f;
 		return true;

@@ -115,4 +115,5 @@ const struct runaway_control_ops daemon_control_ops = {
 	.show = show,
 	.lanes_from = lanes_from,
 	.call = daemon_call,
+	.denied = daemon_denied,
 };

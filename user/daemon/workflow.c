@@ -30,10 +30,56 @@ void call_fail(struct pending_call *c, const char *code, const char *fmt, ...)
 	call_free(c);
 }
 
+static void refused(const struct pending_call *c, enum runaway_reason reason, const char *why)
+{
+	refusal_by_daemon(c->d, &(struct refusal){
+					.reason = reason,
+					.call = c->method,
+					.actor = c->actor,
+					.incident_id = c->incident_id,
+					.plan_sha256 = c->plan_sha256,
+					.why = why,
+				});
+}
+
+void call_refuse_saying(struct pending_call *c, enum runaway_reason reason, const char *fmt, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	refused(c, reason, text ? text : runaway_reason_text(reason));
+	call_fail(c, "gate_refused", "%s: %s", runaway_reason_name(reason),
+		  text ? text : runaway_reason_text(reason));
+}
+
 void call_refuse(struct pending_call *c, enum runaway_reason reason)
 {
-	call_fail(c, "gate_refused", "%s: %s", runaway_reason_name(reason),
-		  runaway_reason_text(reason));
+	call_refuse_saying(c, reason, "%s", runaway_reason_text(reason));
+}
+
+void call_refuse_disabled(struct pending_call *c)
+{
+	call_refuse_saying(c, RUNAWAY_REASON_GATE_DISABLED, "%s",
+			   c->d->config.gate.enabled
+				   ? "the gate is not running: see gate status"
+				   : "the configuration does not enable the gate");
+}
+
+void call_deny(struct pending_call *c, const char *fmt, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	refused(c, RUNAWAY_REASON_NOT_PERMITTED, text);
+	call_fail(c, "denied", "%s", text);
 }
 
 void call_result(struct pending_call *c, struct strbuf *b)
@@ -111,9 +157,9 @@ const char *call_plan(struct pending_call *c, const struct incident *i)
 		runaway_sha256_hex(text, strlen(text), sha);
 	if (text && strcmp(sha, c->plan_sha256) == 0)
 		return plans->item[plans->count - 1];
-	call_fail(c, "gate_refused",
-		  "plan_other: the digest is not that of the incident's newest plan; do the "
-		  "dry-run again or name its plan");
+	call_refuse_saying(c, RUNAWAY_REASON_PLAN_OTHER,
+			   "the digest is not that of the incident's newest plan; do the "
+			   "dry-run again or name its plan");
 	return NULL;
 }
 
@@ -262,6 +308,28 @@ static const struct {
 	{ "drill.approve", run_approve },
 };
 
+static void fill(struct pending_call *c, struct daemon *d, const struct runaway_call *call)
+{
+	c->d = d;
+	c->method = call->method;
+	c->peer = call->peer;
+	fill_names(c);
+	snprintf(c->incident_id, sizeof(c->incident_id), "%s",
+		 runaway_json_str(call->params, "id", ""));
+	snprintf(c->plan_sha256, sizeof(c->plan_sha256), "%s",
+		 runaway_json_str(call->params, "plan", ""));
+}
+
+/* Its parameters are whatever the caller sent. */
+void daemon_denied(void *ctx, const struct runaway_call *call)
+{
+	struct pending_call c = { 0 };
+
+	fill(&c, ctx, call);
+	refused(&c, RUNAWAY_REASON_NOT_PERMITTED,
+		runaway_reason_text(RUNAWAY_REASON_NOT_PERMITTED));
+}
+
 void daemon_call(void *ctx, const struct runaway_call *call)
 {
 	struct pending_call *c = calloc(1, sizeof(*c));
@@ -271,14 +339,8 @@ void daemon_call(void *ctx, const struct runaway_call *call)
 		runaway_control_reply(d->control, call->token, "failed", "out of memory");
 		return;
 	}
-	c->d = d;
 	c->token = call->token;
-	c->peer = call->peer;
-	fill_names(c);
-	snprintf(c->incident_id, sizeof(c->incident_id), "%s",
-		 runaway_json_str(call->params, "id", ""));
-	snprintf(c->plan_sha256, sizeof(c->plan_sha256), "%s",
-		 runaway_json_str(call->params, "plan", ""));
+	fill(c, d, call);
 	for (size_t n = 0; n < ARRAY_SIZE(calls); n++)
 		if (strcmp(calls[n].method, call->method) == 0) {
 			calls[n].run(c, call->params);

@@ -40,6 +40,25 @@ void runaway_answer_self_test(const struct runaway_gate *g, struct json_writer *
 	json_object_end(w);
 }
 
+/* A run that the kernel skipped is a signal that nobody checked. */
+static void write_programs(const struct runaway_gate *g, struct json_writer *w)
+{
+	uint64_t misses, sum = 0;
+	const char *name;
+
+	json_key(w, "guard_programs");
+	json_array_begin(w);
+	for (size_t i = 0; runaway_guard_program(g->guard, i, &name, &misses); i++) {
+		json_object_begin(w);
+		json_kv_string(w, "program", name);
+		json_kv_u64_string(w, "recursion_misses", misses);
+		json_object_end(w);
+		sum += misses;
+	}
+	json_array_end(w);
+	json_kv_u64_string(w, "recursion_misses", sum);
+}
+
 static void write_tier(const struct runaway_gate *g, struct json_writer *w)
 {
 	enum runaway_guard_tier tier = runaway_guard_tier(g->guard);
@@ -50,6 +69,7 @@ static void write_tier(const struct runaway_gate *g, struct json_writer *w)
 	json_kv_bool(w, "enforced", runaway_guard_enforced(g->guard));
 	json_kv_u64_string(w, "kernel_denied", g->kernel_denied);
 	json_kv_u64_string(w, "witnessed", g->witnessed);
+	write_programs(g, w);
 }
 
 static void write_audit(const struct runaway_gate *g, struct json_writer *w)
@@ -63,7 +83,7 @@ static void write_audit(const struct runaway_gate *g, struct json_writer *w)
 	json_kv_u64_string(w, "torn_lines", g->audit.torn_lines);
 	json_kv_u64_string(w, "unknown",
 			   runaway_history_unknown(&g->history) + g->audit.unknown_earlier);
-	json_kv_u64_string(w, "unrecorded", g->refusals_unrecorded);
+	json_kv_u64_string(w, "unrecorded", g->refusals_seen.refused + g->refusals_told.refused);
 	json_object_end(w);
 }
 

@@ -145,8 +145,7 @@ void runaway_act_judge(struct runaway_gate *g, const cJSON *message, struct runa
 void runaway_act_end(struct runaway_act *act)
 {
 	for (size_t i = 0; i < RUNAWAY_TARGETS_MAX; i++)
-		if (act->pidfd[i] >= 0)
-			close(TAKE_FD(act->pidfd[i]));
+		runaway_closep(&act->pidfd[i]);
 }
 
 /* ---- records ---- */
@@ -202,43 +201,6 @@ static void write_result(struct runaway_gate *g, const struct runaway_target_res
 	json_kv_int(&r.w, "errno", -err);
 	if (runaway_audit_commit(&g->audit, &r) == 0)
 		(void)runaway_history_answer(&g->history, t->audit_seq);
-}
-
-/* About one a second in the long run, 60 at once. */
-#define REFUSALS_AT_ONCE 60
-
-static bool may_record_refusal(struct runaway_gate *g)
-{
-	uint64_t now = runaway_boot_ns(), passed_s = (now - g->refill_boot_ns) / NSEC_PER_SEC;
-
-	if (passed_s > 0) {
-		g->refusal_tokens =
-			(uint32_t)MIN(g->refusal_tokens + passed_s, (uint64_t)REFUSALS_AT_ONCE);
-		g->refill_boot_ns = now;
-	}
-	if (g->refusal_tokens == 0) {
-		g->refusals_unrecorded++;
-		return false;
-	}
-	g->refusal_tokens--;
-	return true;
-}
-
-void runaway_act_record_refusal(struct runaway_gate *g, const struct runaway_act *act)
-{
-	struct runaway_record r;
-
-	g->refusals[act->refused]++;
-	if (!may_record_refusal(g))
-		return;
-	runaway_audit_begin(&g->audit, "refused", &r);
-	json_kv_string(&r.w, "reason", runaway_reason_name(act->refused));
-	json_kv_string(&r.w, "incident_id", act->plan.incident_id);
-	json_kv_string(&r.w, "plan_sha256", act->facts.plan_sha256);
-	json_kv_string(&r.w, "owner", act->approval.owner);
-	json_kv_string(&r.w, "nonce", act->approval.nonce);
-	json_kv_u64_string(&r.w, "unrecorded", g->refusals_unrecorded);
-	(void)runaway_audit_commit(&g->audit, &r);
 }
 
 /* ---- acting ---- */
@@ -306,8 +268,8 @@ static void expect_witness(struct runaway_gate *g, enum runaway_outcome outcome)
 	runaway_gate_drain(g);
 	if (outcome == RUNAWAY_OUTCOME_SIGNALLED)
 		g->sent_under_guard++;
-	else if (outcome != RUNAWAY_OUTCOME_REFUSED && g->witnessed > g->sent_under_guard)
-		g->sent_under_guard = g->witnessed;
+	else if (outcome != RUNAWAY_OUTCOME_REFUSED)
+		g->sent_under_guard = MAX(g->sent_under_guard, g->witnessed);
 }
 
 /* The INTENT is written. */
@@ -337,12 +299,15 @@ static void carry_out_one(struct runaway_gate *g, struct runaway_act *act, size_
 {
 	struct runaway_target_result *t = &act->target[i];
 
-	if (t->reason != REASON(NONE))
+	if (t->reason != REASON(NONE)) {
+		runaway_refusal_of_target(g, act, i);
 		return;
+	}
 	if (write_intent(g, act, i) < 0)
 		tell(t, RUNAWAY_OUTCOME_REFUSED, REASON(AUDIT_FAILED));
 	else
 		carry_out_intent(g, act, i);
+	/* Its record is the RESULT, where one could be written. */
 	if (t->reason != REASON(NONE))
 		g->refusals[t->reason]++;
 }

@@ -54,8 +54,9 @@ int runaway_audit_open(int folder, const char *boot_id, struct runaway_audit *re
 	err = open_file(folder, &a.fd);
 	if (err == 0)
 		err = runaway_audit_load(&a, history, &torn_end);
-	/* What was cut short stays there as a line of its own: append-only means that. */
-	if (err == 0 && torn_end && a.failed == RUNAWAY_REASON_NONE)
+	/* What was cut short stays there as a line of its own: append-only means that. (Of a
+	 * reading that failed nothing is said.) */
+	if (torn_end && a.failed == RUNAWAY_REASON_NONE)
 		err = runaway_write_all(a.fd, "\n", 1);
 	if (err < 0) {
 		runaway_audit_close(&a);
@@ -67,8 +68,8 @@ int runaway_audit_open(int folder, const char *boot_id, struct runaway_audit *re
 
 void runaway_audit_close(struct runaway_audit *a)
 {
-	if (a->fd >= 0)
-		close(TAKE_FD(a->fd));
+	runaway_closep(&a->fd);
+	a->fd = -1;
 }
 
 void runaway_audit_begin(const struct runaway_audit *a, const char *type, struct runaway_record *r)

@@ -74,7 +74,8 @@ static int load_sealed(struct loader *l, const struct runaway_line *line)
 
 	if (err == -ENOMEM)
 		return err;
-	if (err < 0 || strcmp(runaway_json_str(json, "prev", ""), l->a->head) != 0 ||
+	/* What is no JSON has no predecessor. */
+	if (strcmp(runaway_json_str(json, "prev", ""), l->a->head) != 0 ||
 	    runaway_json_u64(json, "seq", 0) != l->a->seq + 1) {
 		l->a->failed = RUNAWAY_REASON_AUDIT_BROKEN;
 		return 0;

@@ -47,8 +47,11 @@ void runaway_gate_disarm(struct runaway_gate *g, const char *by, const char *why
 	if (g->audit.disarm_seq != 0)
 		return;
 	runaway_audit_begin(&g->audit, "disarm", &r);
-	json_kv_string(&r.w, "by", by);
-	json_kv_string(&r.w, "why", why);
+	/* Both may be the words of a daemon that was taken over: a record has its bounds. */
+	json_key(&r.w, "by");
+	json_string_n(&r.w, by, strnlen(by, RUNAWAY_SENTENCE));
+	json_key(&r.w, "why");
+	json_string_n(&r.w, why, strnlen(why, RUNAWAY_SENTENCE));
 	seq = r.seq;
 	/* Where it cannot be written the gate is closed by that alone. */
 	(void)runaway_audit_commit(&g->audit, &r);

@@ -150,6 +150,14 @@ struct runaway_guard_counts {
 	uint64_t recursion_misses; /* runs of fmod_ret programs that the kernel skipped */
 };
 
+/*
+ * Program number i of the guard and how many of its runs the kernel skipped because one was
+ * under way on that CPU (fdinfo's recursion_misses; 0 where it keeps no such count, which is
+ * where it never skips). False: there are no more. The name is owned by g.
+ */
+bool runaway_guard_program(const struct runaway_guard *g, size_t i, const char **ret_name,
+			   uint64_t *ret_misses);
+
 /* Of this guard since it was opened, the self-tests' own calls included. */
 int runaway_guard_counts(const struct runaway_guard *g, struct runaway_guard_counts *ret);
 

@@ -61,6 +61,7 @@ static int attach_one(struct runaway_guard *g, struct bpf_program *prog)
 	if (!link)
 		return -errno;
 	g->fdinfo[g->n_links] = open_fdinfo(prog);
+	g->program[g->n_links] = bpf_program__name(prog);
 	g->links[g->n_links++] = link;
 	return 0;
 }
@@ -155,12 +156,13 @@ bool guard_may_be_skipped(const struct runaway_guard *g)
 	return false;
 }
 
-uint64_t guard_recursion_misses(const struct runaway_guard *g)
+bool runaway_guard_program(const struct runaway_guard *g, size_t i, const char **ret_name,
+			   uint64_t *ret_misses)
 {
-	uint64_t sum = 0, misses;
-
-	for (size_t i = 0; i < g->n_links; i++)
-		if (runaway_prog_misses(g->fdinfo[i], &misses) == 0)
-			sum += misses;
-	return sum;
+	if (i >= g->n_links)
+		return false;
+	*ret_name = g->program[i];
+	if (runaway_prog_misses(g->fdinfo[i], ret_misses) < 0)
+		*ret_misses = 0;
+	return true;
 }

@@ -99,7 +99,10 @@ struct runaway_guard {
 
 	struct rw_gate_bpf *skel; /* the guard itself */
 	struct bpf_link *links[GUARD_LINKS];
-	int fdinfo[GUARD_LINKS]; /* of the programs, opened while this process still may */
+	/* Of their programs: the name (the skeleton's), and the kernel's books, opened while this
+	 * process still may. */
+	const char *program[GUARD_LINKS];
+	int fdinfo[GUARD_LINKS];
 	size_t n_links;
 	const struct rw_gate_count *counts; /* mmap of the frozen map */
 	struct ring_buffer *ring;
@@ -117,7 +120,6 @@ int guard_load(struct runaway_guard *g, enum guard_kind kind, char *why, size_t 
 void guard_unload(struct runaway_guard *g);
 /* The kernel counts runs that it skipped: from 5.12 on, which is where it began to skip. */
 bool guard_may_be_skipped(const struct runaway_guard *g);
-uint64_t guard_recursion_misses(const struct runaway_guard *g);
 
 /* ---- guard_identify.c ---- */
 

@@ -65,10 +65,13 @@ int runaway_guard_witness_fd(const struct runaway_guard *g)
 int runaway_guard_counts(const struct runaway_guard *g, struct runaway_guard_counts *ret)
 {
 	struct runaway_guard_counts c = { 0 };
+	const char *name;
+	uint64_t misses;
 
 	if (g->counts) {
 		memcpy(c.hooks, g->counts, sizeof(c.hooks));
-		c.recursion_misses = guard_recursion_misses(g);
+		for (size_t i = 0; runaway_guard_program(g, i, &name, &misses); i++)
+			c.recursion_misses += misses;
 	}
 	*ret = c;
 	return 0;

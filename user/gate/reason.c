@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gate/reason.h"
 
+#include <string.h>
+
 static const struct {
 	const char *name, *text;
 	enum runaway_condition condition;
@@ -25,6 +27,14 @@ const char *runaway_condition_name(enum runaway_condition condition)
 const char *runaway_reason_name(enum runaway_reason reason)
 {
 	return reasons[reason].name;
+}
+
+enum runaway_reason runaway_reason_by_name(const char *name)
+{
+	for (int i = RUNAWAY_REASON_NONE + 1; i < RUNAWAY_REASON_COUNT; i++)
+		if (strcmp(reasons[i].name, name) == 0)
+			return (enum runaway_reason)i;
+	return RUNAWAY_REASON_NONE;
 }
 
 const char *runaway_reason_text(enum runaway_reason reason)

@@ -10,7 +10,8 @@
 
 #include <stddef.h>
 
-/* What a reason speaks of. The first six are the conditions of every path to a signal. */
+/* What a reason speaks of. The first six are the conditions of every path to a signal; what the
+ * daemon refuses does not reach the gate, which is told of it. */
 #define RUNAWAY_CONDITIONS(X)                                                                      \
 	X(RULE, "rule")                                                                            \
 	X(DRY_RUN, "dry_run")                                                                      \
@@ -22,6 +23,7 @@
 	X(LIMITS, "limits")                                                                        \
 	X(TARGET, "target")                                                                        \
 	X(ACT, "act")                                                                              \
+	X(DAEMON, "daemon")                                                                        \
 	X(MESSAGE, "message")
 
 /* clang-format off */
@@ -96,6 +98,10 @@
 	X(ACT, NOT_AUTHORISED, "not_authorised", "the authorisation could not be entered")         \
 	X(ACT, KERNEL_REFUSED, "kernel_refused", "the kernel refused the signal")                  \
 	X(ACT, SEND_FAILED, "send_failed", "the signal could not be sent")                         \
+	X(DAEMON, NOT_PERMITTED, "not_permitted", "the caller's role does not allow it")           \
+	X(DAEMON, PLAN_OTHER, "plan_other", "the digest is not that of the incident's newest plan") \
+	X(DAEMON, GATE_DISABLED, "gate_disabled", "the gate is not running")                       \
+	X(DAEMON, STORE_FAILED, "store_failed", "the incident store cannot be written")            \
 	X(MESSAGE, BAD_MESSAGE, "bad_message", "not a message of this protocol")                   \
 	X(MESSAGE, ALREADY_CONFIGURED, "already_configured", "the gate is configured once, at its start") \
 	X(MESSAGE, RELEASE_INVALID, "release_invalid", "not a release of this disarming by an owner") \
@@ -121,6 +127,8 @@ enum runaway_reason {
 const char *runaway_condition_name(enum runaway_condition condition);
 /* "plan_expired", …; "" for NONE. */
 const char *runaway_reason_name(enum runaway_reason reason);
+/* NONE when there is no such word. */
+enum runaway_reason runaway_reason_by_name(const char *name);
 /* A sentence without its full stop; "" for NONE. */
 const char *runaway_reason_text(enum runaway_reason reason);
 /* The condition it speaks of. Not for NONE. */

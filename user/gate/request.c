@@ -2,6 +2,7 @@
 /* Messages of the daemon, which may have been taken over. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "gate/state.h"
 #include "gate/wire.h"
 
@@ -53,7 +54,7 @@ static enum runaway_reason on_apply(const struct request *r)
 	if (act.refused == REASON(NONE))
 		runaway_act_carry_out(r->g, &act);
 	else
-		runaway_act_record_refusal(r->g, &act);
+		runaway_refusal_of_act(r->g, &act);
 	runaway_answer_act(r->g, &act, true, r->w);
 	runaway_act_end(&act);
 	return REASON(NONE);
@@ -74,7 +75,9 @@ static enum runaway_reason on_release(const struct request *r)
 
 static enum runaway_reason on_self_test(const struct request *r)
 {
-	runaway_gate_self_test(r->g);
+	/* Else what the last one found. */
+	if (runaway_ration_take(&r->g->self_tests_asked, runaway_boot_ns()))
+		runaway_gate_self_test(r->g);
 	runaway_answer_self_test(r->g, r->w);
 	json_kv_string(r->w, "tier", runaway_guard_tier_code(runaway_guard_tier(r->g->guard)));
 	return REASON(NONE);
@@ -89,6 +92,11 @@ static enum runaway_reason on_audit(const struct request *r)
 		       : REASON(NONE);
 }
 
+static enum runaway_reason on_refused(const struct request *r)
+{
+	return runaway_refusal_told(r->g, r->message);
+}
+
 static const struct {
 	const char *type;
 	answer_fn answer;
@@ -96,6 +104,7 @@ static const struct {
 	{ "hello", on_hello },	   { "status", on_status },	  { "look", on_look },
 	{ "check", on_check },	   { "apply", on_apply },	  { "disarm", on_disarm },
 	{ "release", on_release }, { "self_test", on_self_test }, { "audit", on_audit },
+	{ "refused", on_refused },
 };
 
 static enum runaway_reason answer_request(const struct request *r)
@@ -142,8 +151,10 @@ void runaway_gate_answer(struct runaway_gate *g, const char *text, size_t len, s
 		if (error == REASON(NONE))
 			json_object_end(&w);
 	}
-	if (error != REASON(NONE))
+	if (error != REASON(NONE)) {
+		runaway_refusal_of_message(g, message, error);
 		write_error(&b, message, error);
+	}
 	/* No answer can be too long for its frame; without memory there is none. */
 	if (b.error || runaway_gate_frame_add(out, b.data, b.len) < 0)
 		g->stop = true;

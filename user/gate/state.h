@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include "base/json.h"
+#include "base/ration.h"
 #include "gate/actuator.h"
 #include "gate/audit.h"
 #include "gate/confine.h"
@@ -36,9 +37,9 @@ struct runaway_gate {
 	uint64_t kernel_denied; /* calls of ours that the kernel guard refused */
 
 	uint64_t requests, signals_sent, refusals[RUNAWAY_REASON_COUNT];
-	/* Refusals in the audit are rationed: a flood of requests must not fill the disk. */
-	uint64_t refusals_unrecorded, refill_boot_ns;
-	uint32_t refusal_tokens;
+	/* What a daemon that was taken over may have written into the audit, so that a flood does
+	 * not fill the disk, nor what it tells of take the place of what was seen here. */
+	struct runaway_ration refusals_seen, refusals_told, self_tests_asked;
 
 	uint64_t self_test_boot_ns, self_test_real_ns;
 	struct runaway_guard_report self_test;
@@ -102,9 +103,18 @@ struct runaway_act {
 void runaway_act_judge(struct runaway_gate *g, const cJSON *message, struct runaway_act *act);
 /* Carries out what was judged: INTENT, authorisation, second look, signal, RESULT, for each. */
 void runaway_act_carry_out(struct runaway_gate *g, struct runaway_act *act);
-/* Counts and records a refusal. */
-void runaway_act_record_refusal(struct runaway_gate *g, const struct runaway_act *act);
 void runaway_act_end(struct runaway_act *act);
+
+/* ---- refusal.c: counts, and records in the audit, what was refused ---- */
+
+void runaway_refusal_of_act(struct runaway_gate *g, const struct runaway_act *act);
+/* One of several targets, which the others do not wait for. */
+void runaway_refusal_of_target(struct runaway_gate *g, const struct runaway_act *act, size_t i);
+/* A message that is answered with an error; NULL: it was none. */
+void runaway_refusal_of_message(struct runaway_gate *g, const cJSON *message,
+				enum runaway_reason reason);
+/* The daemon tells what it refused by itself: counted there, recorded here. NONE or BAD_MESSAGE. */
+enum runaway_reason runaway_refusal_told(struct runaway_gate *g, const cJSON *message);
 
 /* ---- answer.c ---- */
 

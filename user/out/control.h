@@ -59,6 +59,11 @@ struct runaway_control_ops {
 	 * within this function or later; until then the client is not served further.
 	 */
 	void (*call)(void *ctx, const struct runaway_call *call);
+	/*
+	 * A call that it would have taken was denied, for the caller's role is not enough: for the
+	 * record. Its parameters are not checked, there is no token. NULL: nobody wants to know.
+	 */
+	void (*denied)(void *ctx, const struct runaway_call *call);
 };
 
 struct runaway_control_config {

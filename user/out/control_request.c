@@ -218,25 +218,39 @@ static int run_method(struct control_call *call, const struct control_method *m,
 	return 0;
 }
 
-static const struct control_method *find_method(struct control_call *call, enum runaway_role role,
-						const cJSON *req)
+/* m: NULL when there is no such method. What the request says else was not looked at. */
+static void deny(struct control_call *call, const struct runaway_peer *peer,
+		 const struct control_method *m, const cJSON *req)
 {
-	const struct control_method *m;
-	const char *name;
+	const struct runaway_call denied = {
+		.method = m ? m->name : "",
+		.peer = *peer,
+		.params = cJSON_GetObjectItemCaseSensitive(req, "params"),
+	};
 
-	if (role == ROLE_NONE) {
+	if (peer->role == ROLE_NONE)
 		runaway_control_fail(call, "denied", "this user has no role here");
-		return NULL;
-	}
-	if (check_envelope(call, req) < 0)
-		return NULL;
-	name = cJSON_GetObjectItemCaseSensitive(req, "method")->valuestring;
-	m = runaway_control_method(name);
-	if (!m)
-		runaway_control_fail(call, "usage", "unknown method \"%.64s\"", name);
-	else if (role < m->least)
+	else
 		runaway_control_fail(call, "denied", "%s needs the role %s, yours is %s", m->name,
-				     runaway_role_name(m->least), runaway_role_name(role));
+				     runaway_role_name(m->least), runaway_role_name(peer->role));
+	if (m && !m->run && call->env->ops->denied)
+		call->env->ops->denied(call->env->ctx, &denied);
+}
+
+static const struct control_method *find_method(struct control_call *call,
+						const struct runaway_peer *peer, const cJSON *req)
+{
+	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(req, "method"));
+	const struct control_method *m = name ? runaway_control_method(name) : NULL;
+
+	if (peer->role == ROLE_NONE)
+		deny(call, peer, m, req);
+	else if (check_envelope(call, req) < 0)
+		return NULL;
+	else if (!m)
+		runaway_control_fail(call, "usage", "unknown method \"%.64s\"", name);
+	else if (peer->role < m->least)
+		deny(call, peer, m, req);
 	else if (check_params(call, m) == 0)
 		return m;
 	return NULL;
@@ -296,7 +310,7 @@ static int answer_request(struct control_call *call, struct control_client *c, c
 			  const cJSON *id)
 {
 	_cleanup_strbuf_ struct strbuf result = STRBUF_INIT;
-	const struct control_method *m = find_method(call, c->peer.role, req);
+	const struct control_method *m = find_method(call, &c->peer, req);
 
 	if (!m)
 		return -1;

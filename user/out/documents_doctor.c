@@ -317,7 +317,8 @@ static void check_gate(struct check *c)
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 
 	runaway_gate_view_say(g, &b);
-	verdict(c, !g->enabled || (g->alive && g->armed), "%s", b.data ? b.data : "out of memory");
+	verdict(c, !g->enabled || (g->alive && g->armed && !g->recursion_misses), "%s",
+		b.data ? b.data : "out of memory");
 }
 
 static const struct check_row checks[] = {

@@ -2,6 +2,31 @@
 /* The gate's state in words, for every sink alike. */
 #include "out/view.h"
 
+#include <string.h>
+
+uint64_t runaway_gate_view_refused(const struct runaway_gate_view *g)
+{
+	uint64_t sum = 0;
+
+	for (size_t r = 0; r < RUNAWAY_REASON_COUNT; r++)
+		sum += g->refusals[r] + g->refused_here[r];
+	return sum;
+}
+
+const char *runaway_gate_view_guard(const struct runaway_gate_view *g)
+{
+	static const struct {
+		const char *tier, *guard;
+	} guards[] = {
+		{ "T1", "lsm" }, { "T2", "fmod_ret" }, { "T3", "fmod_ret" }, { "T4", "seccomp" }
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(guards); i++)
+		if (g->alive && strcmp(g->tier, guards[i].tier) == 0)
+			return guards[i].guard;
+	return "none";
+}
+
 void runaway_gate_view_write(const struct runaway_gate_view *g, struct json_writer *w)
 {
 	json_kv_bool(w, "enabled", g->enabled);
@@ -13,7 +38,9 @@ void runaway_gate_view_write(const struct runaway_gate_view *g, struct json_writ
 	json_kv_string(w, "tier_name", g->tier_name[0] ? g->tier_name : NULL);
 	json_kv_string(w, "why", g->why[0] ? g->why : NULL);
 	json_kv_uint(w, "requests", g->requests);
+	json_kv_uint(w, "refusals", runaway_gate_view_refused(g));
 	json_kv_uint(w, "signals", g->signals);
+	json_kv_uint(w, "recursion_misses", g->recursion_misses);
 	json_kv_uint(w, "authorized", g->authorized);
 }
 
@@ -35,4 +62,7 @@ void runaway_gate_view_say(const struct runaway_gate_view *g, struct strbuf *b)
 		strbuf_addf(b, ", %s (%s)", g->tier, g->tier_name);
 	if (g->why[0])
 		strbuf_addf(b, ": %s", g->why);
+	if (g->recursion_misses)
+		strbuf_addf(b, "; the kernel skipped %llu runs of the guard's programs",
+			    (unsigned long long)g->recursion_misses);
 }

@@ -39,13 +39,18 @@ static void write_requests(struct exposition *e)
 static void write_refusals(struct exposition *e)
 {
 	for (enum runaway_reason r = RUNAWAY_REASON_NONE + 1; r < RUNAWAY_REASON_COUNT; r++)
-		runaway_metrics_u64(e, gate(e)->refusals[r], "reason", runaway_reason_name(r),
-				    NULL);
+		runaway_metrics_u64(e, gate(e)->refusals[r] + gate(e)->refused_here[r], "reason",
+				    runaway_reason_name(r), NULL);
 }
 
 static void write_signals(struct exposition *e)
 {
 	runaway_metrics_u64(e, gate(e)->signals, "signal", "SIGTERM", NULL);
+}
+
+static void write_misses(struct exposition *e)
+{
+	runaway_metrics_u64(e, gate(e)->recursion_misses, NULL);
 }
 
 static void write_lane_attempts(struct exposition *e, const struct lane *l)
@@ -107,10 +112,12 @@ const struct metrics_family runaway_metrics_gate[] = {
 	  "Approved plans whose maintenance window is open now.", write_authorized },
 	{ "runaway_gate_requests_total", METRICS_COUNTER, "Requests made to the gate.",
 	  write_requests },
-	{ "runaway_gate_refusals_total", METRICS_COUNTER, "Refusals of the gate, by reason.",
-	  write_refusals },
+	{ "runaway_gate_refusals_total", METRICS_COUNTER,
+	  "Refusals on the way to a signal, by reason.", write_refusals },
 	{ "runaway_gate_signals_total", METRICS_COUNTER, "Signals sent by the gate.",
 	  write_signals },
+	{ "runaway_gate_guard_misses_total", METRICS_COUNTER,
+	  "Runs of the gate's kernel guard that the kernel skipped.", write_misses },
 	{ "runaway_remediation_attempts_total", METRICS_COUNTER,
 	  "Remediations in which the gate signalled, or may have.", write_attempts },
 	{ "runaway_remediation_successes_total", METRICS_COUNTER,

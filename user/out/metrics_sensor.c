@@ -54,7 +54,8 @@ static void write_sensor_info(struct exposition *e)
 		return;
 	f = runaway_sensor_features(e->view->sensor);
 	runaway_metrics_u64(e, 1, "scan", f->scan, "reparent_hook", f->reparent_hook, "cgroup_mode",
-			    runaway_cgroup_source_name(f->cgroups), "gate_guard", "none", NULL);
+			    runaway_cgroup_source_name(f->cgroups), "gate_guard",
+			    runaway_gate_view_guard(&e->view->runtime->gate), NULL);
 }
 
 static void write_received(struct exposition *e)

@@ -41,11 +41,17 @@ struct runaway_gate_view {
 	char tier_name[64];
 	char why[512]; /* what stands against it, else why it is this tier */
 	uint64_t requests, signals;
-	uint64_t refusals[RUNAWAY_REASON_COUNT];
-	uint64_t authorized; /* approved plans whose window is open now */
+	uint64_t recursion_misses; /* runs of the guard's programs that the kernel skipped */
+	uint64_t refusals[RUNAWAY_REASON_COUNT];     /* by the gate */
+	uint64_t refused_here[RUNAWAY_REASON_COUNT]; /* by the daemon, before it was asked */
+	uint64_t authorized;			     /* approved plans whose window is open now */
 };
 /* Its members, into an object that is open. */
 void runaway_gate_view_write(const struct runaway_gate_view *g, struct json_writer *w);
+/* All refusals, whoever refused. */
+uint64_t runaway_gate_view_refused(const struct runaway_gate_view *g);
+/* What stands between the gate and other signals: "lsm", "fmod_ret", "seccomp" or "none". */
+const char *runaway_gate_view_guard(const struct runaway_gate_view *g);
 /* "disabled: …", "armed, T4 (limited by seccomp): …": one line for people. */
 void runaway_gate_view_say(const struct runaway_gate_view *g, struct strbuf *b);
 

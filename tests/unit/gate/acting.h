@@ -13,7 +13,7 @@
  * linked with --wrap: runaway_guard_identify runaway_guard_authorise runaway_guard_revoke
  * linked with --wrap: runaway_guard_witness_next runaway_guard_witness_fd
  * linked with --wrap: runaway_guard_tier runaway_guard_why runaway_guard_enforced
- * linked with --wrap: runaway_guard_self_test runaway_actuator_signal
+ * linked with --wrap: runaway_guard_self_test runaway_guard_program runaway_actuator_signal
  */
 
 #include "gate/acting_steps.h"
@@ -172,6 +172,7 @@ void tear_down_gate(void)
 	real_ns_offset = 0;
 	actuator_answer = 0;
 	more_flags = 0;
+	guard_programs = 0;
 	witness = (struct rw_gate_witness){ .hook = RW_GATE_KILL, .reason = RW_GATE_ALLOWED };
 	runaway_actuator_stop(&g->actuator);
 	runaway_audit_close(&g->audit);
@@ -317,6 +318,39 @@ size_t records_of(const char *type)
 		n++;
 	return n;
 }
+
+/* How often something is tried: RUNAWAY_GATE_TRIES, or `usual`. */
+static _unused_
+unsigned int tries(unsigned int usual)
+{
+	const char *text = getenv("RUNAWAY_GATE_TRIES");
+
+	return text ? (unsigned int)strtoul(text, NULL, 10) : usual;
+}
+
+/* ---- a step at which something happens ---- */
+
+/* identify, write, fsync, authorise, identify, signal, signalled, revoke, write, fsync */
+#define STEPS	       10
+#define STEP_DURABLE   3 /* from here on there is an INTENT */
+#define STEP_LAST_LOOK 5
+#define STEP_SIGNAL    6
+#define STEP_RESULT    10
+
+static _unused_
+unsigned int act_at;
+static _unused_
+pid_t acted_on;
+
+static _unused_
+void kill_target(unsigned int number, const char *name)
+{
+	(void)name;
+	if (number == act_at)
+		end_target(acted_on);
+}
+
+/* ---- set-up ---- */
 
 static _unused_
 int share_counts(_unused_ void **state)

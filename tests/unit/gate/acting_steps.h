@@ -215,6 +215,21 @@ WRAP(int, runaway_guard_witness_fd, const struct runaway_guard *guard)
 	return witness_ready;
 }
 
+/* Runs of the first that the kernel skipped; of the others one each. */
+static size_t guard_programs;
+static uint64_t guard_misses;
+
+WRAP(bool, runaway_guard_program, const struct runaway_guard *guard, size_t i,
+     const char **ret_name, uint64_t *ret_misses)
+{
+	(void)guard;
+	if (i >= guard_programs)
+		return false;
+	*ret_name = i == 0 ? "rw_fmr_kill" : "rw_fmr_fork";
+	*ret_misses = i == 0 ? guard_misses : 1;
+	return true;
+}
+
 WRAP(int, runaway_guard_self_test, struct runaway_guard *guard, struct runaway_guard_report *ret)
 {
 	(void)guard;

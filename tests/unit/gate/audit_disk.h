@@ -70,7 +70,8 @@ static int open_it(void)
 	return runaway_audit_open(folder, TEST_BOOT, &a, &h);
 }
 
-static int reopen(void)
+static _unused_
+int reopen(void)
 {
 	runaway_audit_close(&a);
 	return open_it();
@@ -102,6 +103,57 @@ static int done(_unused_ void **state)
 	runaway_history_free(&h);
 	close(folder);
 	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- records ---- */
+
+static _unused_
+int put(const char *type)
+{
+	struct runaway_record r;
+
+	runaway_audit_begin(&a, type, &r);
+	return runaway_audit_commit(&a, &r);
+}
+
+static _unused_
+int put_intent(const char *nonce)
+{
+	struct runaway_record r;
+
+	runaway_audit_begin(&a, "intent", &r);
+	json_kv_string(&r.w, "incident_id", TEST_INCIDENT);
+	json_kv_string(&r.w, "lane_id", "lane");
+	json_kv_bool(&r.w, "drill", true);
+	json_kv_string(&r.w, "plan_sha256", TEST_SHA);
+	json_kv_string(&r.w, "nonce", nonce);
+	json_kv_uint(&r.w, "pid", 4912);
+	json_kv_u64_string(&r.w, "start_ns", 77);
+	return runaway_audit_commit(&a, &r);
+}
+
+static _unused_
+int put_result(uint64_t intent)
+{
+	struct runaway_record r;
+
+	runaway_audit_begin(&a, "result", &r);
+	json_kv_u64_string(&r.w, "intent", intent);
+	return runaway_audit_commit(&a, &r);
+}
+
+static _unused_
+void read_file(struct strbuf *b)
+{
+	assert_int_equal(runaway_read_file(AT_FDCWD, path, 1 << 20, b), 0);
+}
+
+static _unused_
+void write_file(const struct strbuf *b)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	assert_int_equal(__real_write(fd, b->data, b->len), b->len);
 }
 
 #endif

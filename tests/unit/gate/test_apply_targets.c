@@ -27,6 +27,10 @@ static void each_target_for_itself(_unused_ void **state)
 			    "signalled");
 	(void)terms_of(pid[0]);
 	assert_int_equal(terms_of(pid[2]), 2);
+	/* The one that was not to be signalled has no INTENT; that it was refused is on record. */
+	assert_int_equal(records_of("intent"), 2);
+	assert_int_equal(records_of("refused"), 1);
+	assert_int_equal(g->refusals[RUNAWAY_REASON_TARGET_OTHER_UID], 1);
 	for (size_t i = 0; i < 3; i++)
 		end_target(pid[i]);
 	free(plan);

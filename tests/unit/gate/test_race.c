@@ -9,20 +9,8 @@
 #include <linux/sched.h>
 #include <pthread.h>
 
-/* identify, write, fsync, authorise, identify, signal, signalled, revoke, write, fsync */
-#define STEPS	    10
-#define STEP_SIGNAL 6
-
-static unsigned int tries(unsigned int usual)
-{
-	const char *text = getenv("RUNAWAY_GATE_TRIES");
-
-	return text ? (unsigned int)strtoul(text, NULL, 10) : usual;
-}
-
 /* ---- the pid is given to another process (G2) ---- */
 
-static unsigned int act_at;
 static pid_t victim;	/* the approved target */
 static pid_t bystander; /* who has its pid now; 0: it could not be had */
 

@@ -17,11 +17,14 @@ static void words_are_told_apart(_unused_ void **state)
 		assert_true(strlen(runaway_reason_text((enum runaway_reason)i)) > 10);
 		assert_true(runaway_reason_condition((enum runaway_reason)i) <
 			    RUNAWAY_CONDITION_COUNT);
+		assert_int_equal(runaway_reason_by_name(name), i);
 		for (int j = 1; j < i; j++)
 			assert_string_not_equal(name, runaway_reason_name((enum runaway_reason)j));
 	}
 	assert_string_equal(runaway_reason_name(RUNAWAY_REASON_NONE), "");
 	assert_string_equal(runaway_reason_text(RUNAWAY_REASON_NONE), "");
+	assert_int_equal(runaway_reason_by_name(""), RUNAWAY_REASON_NONE);
+	assert_int_equal(runaway_reason_by_name("window"), RUNAWAY_REASON_NONE);
 }
 
 /* The six of the design, in its order. */

@@ -30,9 +30,11 @@ struct fixture {
 	/* Calls that the daemon answers itself. */
 	unsigned int calls;
 	struct runaway_peer caller;
-	uint64_t token;	   /* of the last one */
-	char method[32];   /* … its name */
-	const char *reply; /* answered at once; NULL: later */
+	uint64_t token;	      /* of the last one */
+	char method[32];      /* … its name */
+	const char *reply;    /* answered at once; NULL: later */
+	unsigned int denials; /* told of; `method` and `caller` are the last one's */
+	char denied_id[32];
 };
 
 /* ---- what the daemon would do ---- */
@@ -105,7 +107,19 @@ static inline void call(void *ctx, const struct runaway_call *c)
 		runaway_control_reply(f->control, c->token, NULL, f->reply);
 }
 
-static const struct runaway_control_ops ops = { peer_role, reload, check, show, lanes_from, call };
+static inline void denied(void *ctx, const struct runaway_call *c)
+{
+	struct fixture *f = ctx;
+
+	f->denials++;
+	f->caller = c->peer;
+	assert_int_equal(c->token, 0);
+	snprintf(f->method, sizeof(f->method), "%s", c->method);
+	snprintf(f->denied_id, sizeof(f->denied_id), "%s", runaway_json_str(c->params, "id", ""));
+}
+
+static const struct runaway_control_ops ops = { peer_role,  reload, check, show,
+						lanes_from, call,   denied };
 
 static inline int open_control(struct fixture *f, unsigned int max_clients, unsigned int idle_s)
 {

@@ -245,4 +245,12 @@ static inline void promtool_check(const struct strbuf *b)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static inline void assert_value(const struct expo *e, const char *series, double want)
+{
+	double v = expo_value(e, series);
+
+	if (!(v == want))
+		fail_msg("%s is %g, not %g", series, v, want);
+}
+
 #endif

@@ -150,6 +150,49 @@ static void test_roles_and_parameters_come_first(void **state)
 	assert_int_equal(f->calls, 0);
 }
 
+/* Who may not call is told so, and the daemon hears who asked for what. */
+static void test_denials_are_told_of(void **state)
+{
+	static const struct {
+		enum runaway_role role;
+		const char *line, *method, *id;
+	} row[] = {
+		{ ROLE_VIEWER, APPLY, "incident.apply", "x" },
+		{ ROLE_NONE, APPLY, "incident.apply", "x" },
+		{ ROLE_NONE, "{\"method\":\"gate.status\",\"params\":7}\n", "gate.status", "" },
+		{ ROLE_OPERATOR, "{\"method\":\"gate.release\",\"params\":{\"id\":[]}}\n",
+		  "gate.release", "" },
+		/* Nothing that the daemon would have been asked. */
+		{ ROLE_NONE, "{\"method\":\"status\"}\n", NULL, NULL },
+		{ ROLE_VIEWER, "{\"method\":\"config.reload\"}\n", NULL, NULL },
+		{ ROLE_NONE, "{\"method\":\"no.such\"}\n", NULL, NULL },
+		{ ROLE_NONE, "{\"method\":[]}\n", NULL, NULL },
+		{ ROLE_NONE, "{}\n", NULL, NULL },
+	};
+	struct fixture *f = *state;
+
+	assert_int_equal(open_control(f, 4, 60), 0);
+	for (size_t n = 0; n < ARRAY_SIZE(row); n++) {
+		_cleanup_cjson_ cJSON *answer = NULL;
+		_cleanup_close_ int fd = -1;
+
+		f->denials = 0;
+		f->role = row[n].role;
+		fd = dial(f);
+		put(f, fd, row[n].line, strlen(row[n].line));
+		answer = next_answer(f, fd);
+		assert_string_equal(code_of(answer), "denied");
+		assert_int_equal(f->denials, row[n].method != NULL);
+		if (!row[n].method)
+			continue;
+		assert_string_equal(f->method, row[n].method);
+		assert_string_equal(f->denied_id, row[n].id);
+		assert_int_equal(f->caller.role, row[n].role);
+		assert_int_equal(f->caller.uid, getuid());
+	}
+	assert_int_equal(f->calls, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +201,7 @@ int main(void)
 		TEST(test_who_leaves_is_forgotten),
 		TEST(test_who_only_stopped_sending_is_answered),
 		TEST(test_roles_and_parameters_come_first),
+		TEST(test_denials_are_told_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

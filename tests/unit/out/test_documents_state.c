@@ -233,6 +233,16 @@ static void test_gaps(void **state _unused_)
 	doc = doctor(&w, &ok);
 	assert_true(ok);
 	cJSON_Delete(doc);
+	/* A guard that the kernel skips guards nothing meanwhile. */
+	w.runtime.gate = (struct runaway_gate_view){ .enabled = true,
+						     .alive = true,
+						     .armed = true,
+						     .recursion_misses = 1 };
+	doc = doctor(&w, &ok);
+	assert_false(ok);
+	assert_true(cJSON_IsFalse(at(check_named(doc, "gate"), "ok")));
+	cJSON_Delete(doc);
+	w.runtime.gate = (struct runaway_gate_view){ 0 };
 	doc = document(&w, runaway_doc_status);
 	assert_int_equal(cJSON_GetArraySize(at(doc, "gaps")), 0);
 	cJSON_Delete(doc);

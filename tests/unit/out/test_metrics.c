@@ -5,14 +5,6 @@
 
 #define LANE_BROWSER "orphan_browser_smoke_runaway_process"
 
-static void assert_value(const struct expo *e, const char *series, double want)
-{
-	double v = expo_value(e, series);
-
-	if (!(v == want))
-		fail_msg("%s is %g, not %g", series, v, want);
-}
-
 static void assert_absent(const struct expo *e, const char *series)
 {
 	if (expo_count(e, series))
