@@ -36,17 +36,21 @@ class Story:
     def __init__(self, t, daemon, job):
         self.t, self.daemon = t, daemon
         self.burner = OrphanMaker(t, 800).make()[1]
+        self.victim = OrphanMaker(t, 800).make()[1]
         self.before = Smoke(t, job).kill()
         self.before.check(daemon)
         self.late = Smoke(t, job + 1)  # its origin is alive when the daemon ends
         self.finding = wait_for(lambda: daemon.findings(self.burner, GENERIC_LANE), 20,
                                 "a finding")[0]
+        wait_for(lambda: daemon.incidents(self.victim), 20, "an incident of its own")
+        daemon.wait_ticks(1)  # whom the kernel side watches, the tick after it tells
         self.opened = daemon.incidents(self.burner)[0]["opened_at"]
         self.forks = daemon.metrics().get("runaway_events_received_total", event="fork")
         self.job = job
 
     def interrupt(self, signum):
         ended = end(self.daemon, signum)
+        self.t.signal(self.victim, signal.SIGTERM)  # nobody is there to read it
         self.late.kill()
         self.unseen = Smoke(self.t, self.job + 2).kill()  # all of its life without a daemon
         time.sleep(max(0, STOPPED_S - (time.monotonic() - ended)))
@@ -72,6 +76,12 @@ class Story:
             [(incident_id, "open", self.opened)], incidents
         losses = daemon.api("status")["counters"]
         assert losses["events_lost"] == losses["sequence_gaps"] == 0, losses
+        incident = wait_for(lambda: [i for i in daemon.incidents(self.victim)
+                                     if i["status"] == "resolved"], 10, "the victim's end")[0]
+        doc = daemon.ctl("incident", "readback", incident["incident_id"])
+        (sent,) = [e["data"] for e in doc["events"] if e["type"] == "signal"]
+        assert sent["name"] == "SIGTERM" and sent["target"]["pid"] == self.victim, sent
+        assert sent["sender"]["pid"] == os.getpid(), sent
         self.t.signal(burner, signal.SIGTERM)
         wait_for(lambda: daemon.incidents(burner)[0]["resolution_path"] == "self_cleared", 10,
                  "the incident clears")

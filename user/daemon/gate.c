@@ -279,6 +279,7 @@ void gate_stop(struct daemon *d)
 	free(g->status_json);
 	free(g->due);
 	free(g->watched);
+	free(g->early);
 	runaway_closep(&g->folder_fd);
 	*g = (struct daemon_gate){ .folder_fd = -1 };
 }

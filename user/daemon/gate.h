@@ -49,7 +49,9 @@ struct daemon_gate {
 	size_t due_count;
 	struct watched *watched; /* sorted by pid */
 	size_t watched_count, watched_cap;
-	bool watching;			/* the kernel side was told of somebody */
+	bool watching;		    /* the kernel side was told of somebody */
+	struct early_signal *early; /* that came before the store was open; owned */
+	size_t early_count;
 	uint64_t signals_dropped;	/* signals that were seen and not noted: too many */
 	struct runaway_ration refusals; /* that are written down */
 	unsigned int telling;		/* of them, that the gate has not answered yet */
@@ -230,6 +232,8 @@ void signals_update(struct daemon *d);
 /* The living members of an incident's tree, as of the last tick. 0 or -ENOMEM. */
 int signals_members(const struct daemon *d, const struct incident *i, struct tree_ids *ret);
 void signals_seen(void *ctx, const struct rw_signal *rec);
+/* The incidents that go on are known: notes what was sent while there was no daemon. */
+void signals_adopt(struct daemon *d);
 
 /* ---- drill.c ---- */
 void call_drill_open(struct pending_call *c, const cJSON *params);

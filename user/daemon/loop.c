@@ -404,7 +404,6 @@ int daemon_loop(struct daemon *d)
 	int r, n, timeout;
 
 	runaway_model_on_orphan(d->model, on_orphan, d);
-	runaway_model_on_signal(d->model, signals_seen, d);
 	r = open_loop(d);
 	if (r < 0) {
 		log_error_errno(r, "cannot start the loop");

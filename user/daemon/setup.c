@@ -112,6 +112,8 @@ static int setup_rooms(struct daemon *d)
 	daemon_model_config(&d->config, &mc);
 	r = runaway_model_new(&mc, &d->model);
 	if (r == 0)
+		runaway_model_on_signal(d->model, signals_seen, d);
+	if (r == 0)
 		r = runaway_engine_new(&daemon_engine_ops, d, &d->engine);
 	if (r == 0)
 		r = daemon_apply_lanes(d->engine, &d->config.lanes);
@@ -382,6 +384,7 @@ int daemon_setup(struct daemon *d, const struct options *opt, int *ret_exit)
 	}
 	fill_view(d);
 	daemon_adopt_incidents(d);
+	signals_adopt(d);
 	gate_resume(d);
 	return 0;
 }

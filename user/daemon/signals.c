@@ -112,20 +112,28 @@ int signals_members(const struct daemon *d, const struct incident *i, struct tre
 
 /* ---- what was seen ---- */
 
-/* The incident of a process: its own entry, else that of who forked it since the last tick. */
-static const char *incident_of(const struct daemon *d, struct runaway_id id)
+/* Of a process at its signal: it, who forked it, and so on. */
+#define ANCESTRY 16
+
+static size_t ancestry(const struct daemon *d, struct runaway_id id,
+		       struct runaway_id ret[static ANCESTRY])
 {
 	const struct runaway_proc *p = runaway_model_find(d->model, id);
+	size_t n = 0;
 
-	for (int depth = 0; depth < 16; depth++) {
-		for (size_t n = 0; n < d->gate.watched_count; n++)
-			if (runaway_id_eq(d->gate.watched[n].id, id))
-				return d->gate.watched[n].incident_id;
-		p = p ? p->parent_proc : NULL;
-		if (!p)
-			return NULL;
-		id = p->id;
-	}
+	ret[n++] = id;
+	for (p = p ? p->parent_proc : NULL; p && n < ANCESTRY; p = p->parent_proc)
+		ret[n++] = p->id;
+	return n;
+}
+
+/* The incident of the first that is watched: a child may be younger than the last tick. */
+static const char *watched_for(const struct daemon *d, const struct runaway_id *line, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < d->gate.watched_count; k++)
+			if (runaway_id_eq(d->gate.watched[k].id, line[i]))
+				return d->gate.watched[k].incident_id;
 	return NULL;
 }
 
@@ -174,17 +182,12 @@ static void write_signal(const struct rw_signal *r, const struct runaway_model *
 	json_object_end(&w);
 }
 
-void signals_seen(void *ctx, const struct rw_signal *r)
+static void note(struct daemon *d, const struct rw_signal *r, const char *incident_id)
 {
-	struct daemon *d = ctx;
-	const struct runaway_id id = { .pid = r->id.pid, .start_ns = r->id.start_ns };
-	const char *incident_id = d->store ? incident_of(d, id) : NULL;
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	_cleanup_free_ char *reason = NULL;
 	struct incident_step what = { .remediation = REMEDIATION_MAX };
 
-	if (!incident_id)
-		return;
 	if (runaway_incident_notes(d->store, incident_id) >= NOTES_MAX) {
 		d->gate.signals_dropped++;
 		return;
@@ -204,4 +207,82 @@ void signals_seen(void *ctx, const struct rw_signal *r)
 	what.reason = reason;
 	if (runaway_incident_note(d->store, incident_id, "signal", &what) < 0)
 		d->gate.signals_dropped++;
+}
+
+/* ---- what was sent while there was no daemon: it is read before there is a store ---- */
+
+#define EARLY_MAX 1024
+
+struct early_signal {
+	struct rw_signal rec;
+	struct runaway_id line[ANCESTRY]; /* as it was then: some of them may have ended since */
+	size_t depth;
+};
+
+static void keep_early(struct daemon *d, const struct rw_signal *r)
+{
+	const struct runaway_id id = { .pid = r->id.pid, .start_ns = r->id.start_ns };
+	struct daemon_gate *g = &d->gate;
+	struct early_signal *e;
+
+	if (!g->early)
+		g->early = calloc(EARLY_MAX, sizeof(*g->early));
+	if (!g->early || g->early_count == EARLY_MAX) {
+		g->signals_dropped++;
+		return;
+	}
+	e = &g->early[g->early_count++];
+	e->rec = *r;
+	e->depth = ancestry(d, id, e->line);
+}
+
+struct search {
+	const struct early_signal *e;
+	const char *found;
+};
+
+/* Who has ended is not watched any more: the root of an incident that is open still says it. */
+static void match_root(void *ctx, const struct incident *i)
+{
+	struct search *s = ctx;
+
+	for (size_t n = 0; n < s->e->depth && i->status < INCIDENT_RESOLVED; n++)
+		if (runaway_id_eq(i->root, s->e->line[n]))
+			s->found = i->incident_id;
+}
+
+void signals_adopt(struct daemon *d)
+{
+	struct daemon_gate *g = &d->gate;
+
+	/* Whom the daemon before it watched, the kernel side may know still. */
+	g->watching = true;
+	signals_update(d);
+	for (size_t n = 0; n < g->early_count; n++) {
+		struct search s = { .e = &g->early[n] };
+
+		s.found = watched_for(d, s.e->line, s.e->depth);
+		if (!s.found)
+			runaway_store_each(d->store, match_root, &s);
+		if (s.found)
+			note(d, &s.e->rec, s.found);
+	}
+	free(TAKE_PTR(g->early));
+	g->early_count = 0;
+}
+
+void signals_seen(void *ctx, const struct rw_signal *r)
+{
+	const struct runaway_id id = { .pid = r->id.pid, .start_ns = r->id.start_ns };
+	struct runaway_id line[ANCESTRY];
+	struct daemon *d = ctx;
+	const char *incident_id;
+
+	if (!d->store) {
+		keep_early(d, r);
+		return;
+	}
+	incident_id = watched_for(d, line, ancestry(d, id, line));
+	if (incident_id)
+		note(d, r, incident_id);
 }

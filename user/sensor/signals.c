@@ -14,6 +14,8 @@ static size_t mapping_size(void)
 	return (sizeof(struct rw_watch) + page - 1) / page * page;
 }
 
+/* Of pins that are adopted it says whom the daemon before watched, and so it is left: signals
+ * that are sent while there is no daemon wait in the ring. */
 int sensor_watch_open(struct runaway_sensor *s)
 {
 	int fd = bpf_map__fd(s->skel->maps.rw_watch);
@@ -22,7 +24,6 @@ int sensor_watch_open(struct runaway_sensor *s)
 	if (at == MAP_FAILED)
 		return -errno;
 	s->watch = at;
-	memset(s->watch, 0, sizeof(*s->watch));
 	return 0;
 }
 
@@ -30,7 +31,6 @@ void sensor_watch_close(struct runaway_sensor *s)
 {
 	if (!s->watch)
 		return;
-	s->watch->watching = 0;
 	munmap(s->watch, mapping_size());
 	s->watch = NULL;
 }
