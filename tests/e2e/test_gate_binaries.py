@@ -26,6 +26,7 @@ WAYS = re.compile(
     r"|\bbpf_send_signal\w*|\bF_SETOWN\b|\bF_SETSIG\b|\bFIOSETOWN\b|cgroup\.kill|cgroup\.freeze"
     r"|\bSIGKILL\b|\bSIGSTOP\b")
 MAY_NAME_THEM = {
+    "user/base/no_signals.c": None,  # what is refused to the daemon
     "user/gate/actuator.c": 2,  # its one call, and that call's line in the filter
     "user/gate/actuator_probe.c": None,
     "user/gate/guard_pair.c": None,
@@ -125,7 +126,7 @@ def what_holds_the_capability_can_be_read(_t):
         with open(os.path.join(ROOT, "user/gate", name), encoding="utf-8") as f:
             lines += sum(1 for _ in f)
     print(f"# {lines} lines")
-    assert lines < 600
+    assert lines < 500, "docs/gate.md says so"
 
 
 if __name__ == "__main__":

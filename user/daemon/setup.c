@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/landlock.h"
 #include "base/log.h"
+#include "base/no_signals.h"
 #include "daemon/daemon.h"
 
 static const double latency_le[] = {
@@ -347,8 +348,11 @@ static int setup_steps(struct daemon *d)
 	r = privileges_drop(&d->user);
 	if (r < 0)
 		return log_error_errno(r, "cannot drop privileges");
-	/* Not even its own user's processes: it signals nobody, and now it cannot. */
+	/* Not even its own user's processes: it signals nobody, and now it cannot. The kernel's
+	 * rule, where it has one, sees the target; the filter is there on every kernel. */
 	r = runaway_landlock_scope_signals();
+	if (r >= 0)
+		r = runaway_no_signals();
 	if (r < 0)
 		return log_error_errno(r, "cannot give up signalling");
 	return setup_store(d);
