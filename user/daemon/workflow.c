@@ -30,16 +30,30 @@ void call_fail(struct pending_call *c, const char *code, const char *fmt, ...)
 	call_free(c);
 }
 
-static void refused(const struct pending_call *c, enum runaway_reason reason, const char *why)
+static void on_record(const struct pending_call *c, enum runaway_reason reason, const char *why)
 {
-	refusal_by_daemon(c->d, &(struct refusal){
-					.reason = reason,
-					.call = c->method,
-					.actor = c->actor,
-					.incident_id = c->incident_id,
-					.plan_sha256 = c->plan_sha256,
-					.why = why,
-				});
+	const struct refusal r = {
+		.reason = reason,
+		.call = c->method,
+		.actor = c->actor,
+		.incident_id = c->incident_id,
+		.plan_sha256 = c->plan_sha256,
+		.why = why,
+	};
+
+	refusal_by_daemon(c->d, &r);
+}
+
+/* What is told to the caller; malloc'ed, NULL without memory. */
+static char *refused(const struct pending_call *c, enum runaway_reason reason, const char *fmt,
+		     va_list ap)
+{
+	char *text = NULL;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = strdup(runaway_reason_text(reason));
+	on_record(c, reason, text ? text : runaway_reason_text(reason));
+	return text;
 }
 
 void call_refuse_saying(struct pending_call *c, enum runaway_reason reason, const char *fmt, ...)
@@ -48,12 +62,9 @@ void call_refuse_saying(struct pending_call *c, enum runaway_reason reason, cons
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = refused(c, reason, fmt, ap);
 	va_end(ap);
-	refused(c, reason, text ? text : runaway_reason_text(reason));
-	call_fail(c, "gate_refused", "%s: %s", runaway_reason_name(reason),
-		  text ? text : runaway_reason_text(reason));
+	call_fail(c, "gate_refused", "%s: %s", runaway_reason_name(reason), text ? text : "");
 }
 
 void call_refuse(struct pending_call *c, enum runaway_reason reason)
@@ -75,11 +86,9 @@ void call_deny(struct pending_call *c, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = refused(c, RUNAWAY_REASON_NOT_PERMITTED, fmt, ap);
 	va_end(ap);
-	refused(c, RUNAWAY_REASON_NOT_PERMITTED, text);
-	call_fail(c, "denied", "%s", text);
+	call_fail(c, "denied", "%s", text ? text : "");
 }
 
 void call_result(struct pending_call *c, struct strbuf *b)
@@ -326,8 +335,8 @@ void daemon_denied(void *ctx, const struct runaway_call *call)
 	struct pending_call c = { 0 };
 
 	fill(&c, ctx, call);
-	refused(&c, RUNAWAY_REASON_NOT_PERMITTED,
-		runaway_reason_text(RUNAWAY_REASON_NOT_PERMITTED));
+	on_record(&c, RUNAWAY_REASON_NOT_PERMITTED,
+		  runaway_reason_text(RUNAWAY_REASON_NOT_PERMITTED));
 }
 
 void daemon_call(void *ctx, const struct runaway_call *call)

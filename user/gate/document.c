@@ -154,64 +154,86 @@ int runaway_release_read(const char *text, size_t len, struct runaway_release *r
 	return canonical_read(runaway_release_fields, text, len, ret, sizeof(*ret));
 }
 
+/* ---- signatures ---- */
+
 /* What is signed: a word that no other use of the key begins with, then the text with no
  * signature in it. */
-static int approval_to_sign(const struct runaway_approval *approval, struct strbuf *out)
-{
-	struct runaway_approval unsigned_ = *approval;
+struct signed_kind {
+	const char *word;
+	const struct field *fields;
+	size_t size, key_id, signature; /* offsets, of the last two */
+};
 
-	unsigned_.signature[0] = '\0';
-	strbuf_adds(out, "runaway-approval-v1\n");
-	return runaway_approval_write(&unsigned_, out);
+static const struct signed_kind approvals = {
+	.word = "runaway-approval-v1\n",
+	.fields = runaway_approval_fields,
+	.size = sizeof(struct runaway_approval),
+	.key_id = offsetof(struct runaway_approval, key_id),
+	.signature = offsetof(struct runaway_approval, signature),
+};
+
+static const struct signed_kind releases = {
+	.word = "runaway-release-v1\n",
+	.fields = runaway_release_fields,
+	.size = sizeof(struct runaway_release),
+	.key_id = offsetof(struct runaway_release, key_id),
+	.signature = offsetof(struct runaway_release, signature),
+};
+
+static int to_sign(const struct signed_kind *kind, const void *document, struct strbuf *out)
+{
+	union {
+		struct runaway_approval approval;
+		struct runaway_release release;
+	} unsigned_;
+
+	memcpy(&unsigned_, document, kind->size);
+	((char *)&unsigned_)[kind->signature] = '\0';
+	strbuf_adds(out, kind->word);
+	return canonical_write(kind->fields, &unsigned_, out);
 }
 
-static int release_to_sign(const struct runaway_release *release, struct strbuf *out)
+static int sign(const struct signed_kind *kind, void *document,
+		const unsigned char secret[static RUNAWAY_SECRET_BYTES])
 {
-	struct runaway_release unsigned_ = *release;
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	char *bytes = document;
+	int err;
 
-	unsigned_.signature[0] = '\0';
-	strbuf_adds(out, "runaway-release-v1\n");
-	return runaway_release_write(&unsigned_, out);
+	runaway_key_id_of_secret(secret, bytes + kind->key_id);
+	err = to_sign(kind, document, &b);
+	if (err == 0)
+		runaway_key_sign(b.data, b.len, secret, bytes + kind->signature);
+	return err;
+}
+
+static bool verify(const struct signed_kind *kind, const void *document, const char *public_hex)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	const char *bytes = document;
+
+	return to_sign(kind, document, &b) == 0 &&
+	       runaway_key_verify(b.data, b.len, bytes + kind->signature, public_hex);
 }
 
 int runaway_approval_sign(struct runaway_approval *approval,
 			  const unsigned char secret[static RUNAWAY_SECRET_BYTES])
 {
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	int err;
-
-	runaway_key_id_of_secret(secret, approval->key_id);
-	err = approval_to_sign(approval, &b);
-	if (err == 0)
-		runaway_key_sign(b.data, b.len, secret, approval->signature);
-	return err;
+	return sign(&approvals, approval, secret);
 }
 
 int runaway_release_sign(struct runaway_release *release,
 			 const unsigned char secret[static RUNAWAY_SECRET_BYTES])
 {
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	int err;
-
-	runaway_key_id_of_secret(secret, release->key_id);
-	err = release_to_sign(release, &b);
-	if (err == 0)
-		runaway_key_sign(b.data, b.len, secret, release->signature);
-	return err;
+	return sign(&releases, release, secret);
 }
 
 bool runaway_approval_verify(const struct runaway_approval *approval, const char *public_hex)
 {
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-
-	return approval_to_sign(approval, &b) == 0 &&
-	       runaway_key_verify(b.data, b.len, approval->signature, public_hex);
+	return verify(&approvals, approval, public_hex);
 }
 
 bool runaway_release_verify(const struct runaway_release *release, const char *public_hex)
 {
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-
-	return release_to_sign(release, &b) == 0 &&
-	       runaway_key_verify(b.data, b.len, release->signature, public_hex);
+	return verify(&releases, release, public_hex);
 }

@@ -148,8 +148,7 @@ void runaway_gate_answer(struct runaway_gate *g, const char *text, size_t len, s
 		begin(&w, &b, message);
 		json_kv_bool(&w, "ok", true);
 		error = answer_request(&(struct request){ .g = g, .message = message, .w = &w });
-		if (error == REASON(NONE))
-			json_object_end(&w);
+		json_object_end(&w);
 	}
 	if (error != REASON(NONE)) {
 		runaway_refusal_of_message(g, message, error);
