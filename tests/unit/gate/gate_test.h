@@ -17,6 +17,7 @@
 
 #include "base/macros.h"
 #include "gate/document.h"
+#include "gate/judge.h"
 #include "gate/key.h"
 
 #define TEST_HOST     "ci-host-1"
@@ -108,6 +109,16 @@ void test_approval(const char *plan_sha256, struct runaway_approval *ret)
 	SET(ret->requester, "olga");
 	SET(ret->evidence_ref, "https://ci.example/job/4711");
 	SET(ret->nonce, "approval-1");
+}
+
+/* A configured key of that owner. */
+static _unused_
+void test_key(struct runaway_gate_config *c, const char *owner, const struct runaway_key *key)
+{
+	SET(c->key[c->key_count].owner, owner);
+	SET(c->key[c->key_count].public_hex, key->public_hex);
+	SET(c->key[c->key_count].id, key->id);
+	c->key_count++;
 }
 
 #endif

@@ -217,6 +217,13 @@ static void answers_without_memory(_unused_ void **state)
 	set_fault("realloc", 1, ENOMEM);
 	runaway_gate_answer(g, status, strlen(status), &out);
 	assert_true(g->stop);
+	/* Half an answer is none. */
+	g->stop = false;
+	set_fault("realloc", 2, ENOMEM);
+	runaway_gate_answer(g, status, strlen(status), &out);
+	assert_null(fault.call);
+	assert_true(g->stop);
+	assert_int_equal(out.len, 0);
 	set_fault("realloc", 1, ENOMEM);
 	assert_int_equal(runaway_gate_greet(g, "1", &out), -ENOMEM);
 	strbuf_free(&out);

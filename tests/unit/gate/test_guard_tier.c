@@ -56,7 +56,7 @@ static void lsm_lists(_unused_ void **state)
 	assert_int_equal(guard_lsm_list("capability,bpf\n"), GUARD_LSM_LISTED);
 	assert_int_equal(guard_lsm_list("bpf,capability"), GUARD_LSM_LISTED);
 	assert_int_equal(guard_lsm_list("bpf"), GUARD_LSM_LISTED);
-	assert_int_equal(guard_lsm_list("bpfx,xbpf,bp,f"), GUARD_LSM_NOT_LISTED);
+	assert_int_equal(guard_lsm_list("bpfx,xbpf,bp,f,bpg"), GUARD_LSM_NOT_LISTED);
 }
 
 static void words(_unused_ void **state)

@@ -113,6 +113,10 @@ static void without_signatures_no_key_is_needed(_unused_ void **state)
 	assert_false(c.require_signature);
 	assert_int_equal(c.key_count, 0);
 	runaway_gate_config_free(&c);
+	/* No list is not an empty list. */
+	memcpy(strstr(b.data, "\"keys\":[]"), "\"keys\":{}", 9);
+	assert_int_equal(read_text(b.data, &c, &why), -EINVAL);
+	assert_string_equal(why, "keys");
 }
 
 static void keys_and_lists(_unused_ void **state)

@@ -1,25 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Conditions of a signal, each at both sides of its edge. */
-#include "gate/facts.h"
-
-static struct scene scene, *s = &scene;
-
-static int fresh(_unused_ void **state)
-{
-	scene_set(s);
-	return 0;
-}
-
-static int done(_unused_ void **state)
-{
-	scene_free(s);
-	return 0;
-}
-
-static int start(_unused_ void **state)
-{
-	return runaway_digest_init();
-}
+#include "gate/one_scene.h"
 
 static void nothing_stands_against_it(_unused_ void **state)
 {

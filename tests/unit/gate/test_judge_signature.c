@@ -1,25 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whose word is it? */
-#include "gate/facts.h"
-
-static struct scene scene, *s = &scene;
-
-static int fresh(_unused_ void **state)
-{
-	scene_set(s);
-	return 0;
-}
-
-static int done(_unused_ void **state)
-{
-	scene_free(s);
-	return 0;
-}
-
-static int start(_unused_ void **state)
-{
-	return runaway_digest_init();
-}
+#include "gate/one_scene.h"
 
 static struct runaway_key key, other;
 
@@ -28,13 +9,8 @@ static void use_keys(void)
 	runaway_key_generate(&key);
 	runaway_key_generate(&other);
 	s->config.require_signature = true;
-	s->config.key_count = 2;
-	SET(s->config.key[0].owner, "bert");
-	SET(s->config.key[0].public_hex, other.public_hex);
-	SET(s->config.key[0].id, other.id);
-	SET(s->config.key[1].owner, "anna");
-	SET(s->config.key[1].public_hex, key.public_hex);
-	SET(s->config.key[1].id, key.id);
+	test_key(&s->config, "bert", &other);
+	test_key(&s->config, "anna", &key);
 }
 
 static const char *signature_reason(void)

@@ -1,25 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Is it the process of the plan, and is it one that may be signalled at all? */
-#include "gate/facts.h"
-
-static struct scene scene, *s = &scene;
-
-static int fresh(_unused_ void **state)
-{
-	scene_set(s);
-	return 0;
-}
-
-static int done(_unused_ void **state)
-{
-	scene_free(s);
-	return 0;
-}
-
-static int start(_unused_ void **state)
-{
-	return runaway_digest_init();
-}
+#include "gate/one_scene.h"
 
 #define assert_target(expected)                                                                    \
 	assert_string_equal(                                                                       \

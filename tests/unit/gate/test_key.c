@@ -59,6 +59,7 @@ static void saved_keys_come_back(_unused_ void **state)
 {
 	struct runaway_key key, back;
 	struct stat st;
+	int input;
 
 	(void)unlink(path);
 	runaway_key_generate(&key);
@@ -72,6 +73,16 @@ static void saved_keys_come_back(_unused_ void **state)
 	runaway_key_wipe(&back);
 	assert_int_equal(back.secret[0] | back.secret[31] | back.id[0], 0);
 	assert_int_equal(runaway_key_save(&key, "/nonexistent/key"), -ENOENT);
+	/* Standard input is closed: the file gets its number. */
+	(void)unlink(path);
+	input = fcntl(0, F_DUPFD_CLOEXEC, 64);
+	(void)close(0);
+	assert_int_equal(runaway_key_save(&key, path), 0);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	if (input >= 0) {
+		assert_int_equal(dup2(input, 0), 0);
+		close(input);
+	}
 }
 
 static void bad_files_are_refused(_unused_ void **state)
@@ -83,6 +94,8 @@ static void bad_files_are_refused(_unused_ void **state)
 	put(RFC_SECRET, 0600);
 	assert_int_equal(runaway_key_load(path, &key), -EBADMSG);
 	put(RFC_SECRET "0", 0600);
+	assert_int_equal(runaway_key_load(path, &key), -EBADMSG);
+	put(RFC_SECRET "\nx", 0600);
 	assert_int_equal(runaway_key_load(path, &key), -EBADMSG);
 	put("x" RFC_SECRET, 0600);
 	assert_int_equal(runaway_key_load(path, &key), -EBADMSG);

@@ -131,6 +131,8 @@ static void closed_by_others(_unused_ void **state)
 
 	g->actuator.fd = -1;
 	expect_closed("actuator_gone");
+	g->actuator.fd = 0; /* a number like any other */
+	expect_closed("");
 	g->actuator.fd = fd;
 	g->witness_differs = true;
 	expect_closed("witness_mismatch");
@@ -253,13 +255,8 @@ static void releases_are_signed_where_keys_are_asked_for(_unused_ void **state)
 	runaway_key_generate(&key);
 	runaway_key_generate(&stranger);
 	g->config.require_signature = true;
-	g->config.key_count = 2;
-	SET(g->config.key[0].owner, "anna");
-	SET(g->config.key[0].public_hex, other.public_hex);
-	SET(g->config.key[0].id, other.id);
-	SET(g->config.key[1].owner, "anna");
-	SET(g->config.key[1].public_hex, key.public_hex);
-	SET(g->config.key[1].id, key.id);
+	test_key(&g->config, "anna", &other);
+	test_key(&g->config, "anna", &key);
 	cJSON_Delete(ask(DISARM));
 	good_release(&r);
 	expect_release(&r, "release_invalid");
@@ -453,10 +450,7 @@ static void flipped_documents(_unused_ void **state)
 
 	runaway_key_generate(&key);
 	g->config.require_signature = true;
-	g->config.key_count = 1;
-	SET(g->config.key[0].owner, "anna");
-	SET(g->config.key[0].public_hex, key.public_hex);
-	SET(g->config.key[0].id, key.id);
+	test_key(&g->config, "anna", &key);
 	documents_for(pid);
 	assert_int_equal(runaway_approval_read(approval_text.data, approval_text.len, &approval),
 			 0);
