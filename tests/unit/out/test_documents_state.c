@@ -234,10 +234,9 @@ static void test_gaps(void **state _unused_)
 	assert_true(ok);
 	cJSON_Delete(doc);
 	/* A guard that the kernel skips guards nothing meanwhile. */
-	w.runtime.gate = (struct runaway_gate_view){ .enabled = true,
-						     .alive = true,
-						     .armed = true,
-						     .recursion_misses = 1 };
+	w.runtime.gate = (struct runaway_gate_view){
+		.enabled = true, .alive = true, .armed = true, .recursion_misses = 1
+	};
 	doc = doctor(&w, &ok);
 	assert_false(ok);
 	assert_true(cJSON_IsFalse(at(check_named(doc, "gate"), "ok")));
