@@ -43,6 +43,8 @@ static void serves_until_the_end(_unused_ void **state)
 		assert_int_equal(runaway_gate_frame_add(&in, status, strlen(status)), 0);
 	assert_int_equal(serve_bytes(in.data, in.len, &out), 0);
 	assert_int_equal(count_frames(&out), 10);
+	/* The one before it: the next comes in an hour. */
+	assert_int_equal(records_of("self_test"), 1);
 }
 
 static void frames_that_cannot_be_read_end_it(_unused_ void **state)
