@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Signals that were read before there was a store to note them in. */
+#include "incident/records.h"
+
+#include <signal.h>
+
+#include "daemon/daemon.h"
+#include "sensor/sensor_priv.h"
+
+#define ROOT  100
+#define CHILD 101
+
+static struct harness h;
+static struct daemon d;
+static struct runaway_sensor sensor; /* of which nobody is watched */
+static char incident[40];
+
+static int set_up(void **state _unused_)
+{
+	struct runaway_finding f;
+	struct incident *i;
+
+	harness_begin(&h);
+	harness_open_store(&h);
+	d = (struct daemon){ .model = h.m, .sensor = &sensor };
+	assert_int_equal(runaway_engine_new(&daemon_engine_ops, &d, &d.engine), 0);
+	rec_fork(&h, ROOT, init_id(), ROOT, (struct rw_id){ 0 }, "root");
+	rec_fork(&h, CHILD, id_of(ROOT), ROOT, (struct rw_id){ 0 }, "child");
+	f = finding_on(&h, ROOT);
+	f.subject.id.start_ns = id_of(ROOT).start_ns;
+	assert_int_equal(runaway_incident_open(h.s, &f, h.m, &i), 0);
+	snprintf(incident, sizeof(incident), "%s", i->incident_id);
+	return 0;
+}
+
+static int tear_down(void **state _unused_)
+{
+	runaway_engine_free(d.engine);
+	free(d.gate.watched);
+	harness_end(&h);
+	return 0;
+}
+
+static void seen(uint32_t pid)
+{
+	struct rw_signal r = { .hdr = { .time_ns = h.now_ns },
+			       .id = id_of(pid),
+			       .sender = { .pid = 7, .start_ns = 7 },
+			       .sig = SIGTERM,
+			       .comm = "target",
+			       .sender_comm = "somebody" };
+
+	signals_seen(&d, &r);
+}
+
+static void adopt(void)
+{
+	d.store = h.s;
+	signals_adopt(&d);
+	assert_null(d.gate.early);
+	assert_int_equal(d.gate.early_count, 0);
+}
+
+static void test_root_and_child_are_told(void **state _unused_)
+{
+	_cleanup_cjson_ cJSON *doc = NULL;
+	const cJSON *e;
+	size_t n = 0;
+
+	seen(CHILD);
+	seen(ROOT);
+	seen(4711); /* of no incident */
+	assert_int_equal(d.gate.early_count, 3);
+	adopt();
+	assert_int_equal(runaway_incident_notes(d.store, incident), 2);
+	doc = readback(&h, incident);
+	cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(doc, "events")) {
+		const cJSON *data = cJSON_GetObjectItemCaseSensitive(e, "data");
+		const cJSON *target = cJSON_GetObjectItemCaseSensitive(data, "target");
+
+		if (strcmp(runaway_json_str(e, "type", ""), "signal") != 0)
+			continue;
+		assert_string_equal(runaway_json_str(data, "name", ""), "SIGTERM");
+		assert_int_equal(runaway_json_num(target, "pid", 0), n++ == 0 ? CHILD : ROOT);
+	}
+	assert_int_equal(n, 2);
+}
+
+static void test_incidents_that_are_over_stay_as_they_are(void **state _unused_)
+{
+	const struct incident_step how = { .remediation = REMEDIATION_MAX };
+
+	assert_int_equal(runaway_incident_resolve(h.s, incident, "manual", &how), 0);
+	seen(ROOT);
+	adopt();
+	assert_int_equal(runaway_incident_notes(d.store, incident), 0);
+}
+
+static void test_a_flood_is_counted(void **state _unused_)
+{
+	for (int i = 0; i < 2000; i++)
+		seen(ROOT);
+	assert_int_equal(d.gate.signals_dropped, 2000 - d.gate.early_count);
+	assert_in_range(d.gate.early_count, 200, 1999);
+	adopt();
+	assert_int_equal(runaway_incident_notes(d.store, incident), 200);
+	assert_int_equal(d.gate.signals_dropped, 1800);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_root_and_child_are_told),
+		TEST(test_incidents_that_are_over_stay_as_they_are),
+		TEST(test_a_flood_is_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
