@@ -358,10 +358,24 @@ static void releases_are_signed_as_such(_unused_ void **state)
 	assert_int_equal(runaway_release_sign(&release, key.secret), -EINVAL);
 }
 
+/* Of what cannot be written nothing is signed. */
+static void no_document_no_signature(_unused_ void **state)
+{
+	struct runaway_approval a;
+	struct runaway_key k;
+
+	runaway_key_generate(&k);
+	test_approval(TEST_SHA, &a);
+	a.approved_realtime_ns = 0;
+	assert_int_equal(runaway_approval_sign(&a, k.secret), -EINVAL);
+	assert_string_equal(a.signature, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_are_sorted),
+		cmocka_unit_test(no_document_no_signature),
 		cmocka_unit_test(plan_is_these_bytes),
 		cmocka_unit_test(plans_come_back),
 		cmocka_unit_test(approvals_come_back),
