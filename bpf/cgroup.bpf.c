@@ -61,10 +61,10 @@ static __always_inline void charge(struct rw_cgroup *e, __u64 delta_ns)
 		rw_add(&c->unplaced_ns, delta_ns);
 }
 
-__hidden void rw_cgroup_charge(struct cgroup *cg, __u64 delta_ns)
+__hidden void rw_cgroup_charge(struct cgroup *cg, __u64 id, __u64 delta_ns)
 {
 	if (delta_ns)
-		charge(cg ? entry(cg, rw_cgroup_id(cg)) : NULL, delta_ns);
+		charge(id ? entry(cg, id) : NULL, delta_ns);
 }
 
 __hidden void rw_cgroup_charge_id(__u64 id, __u64 delta_ns)

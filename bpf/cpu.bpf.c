@@ -169,10 +169,11 @@ static __always_inline void write_task(struct task_struct *t, struct rw_proc *e,
 		e->told_cpu_ns = s->rec.cpu_ns;
 	s->rec.rss_bytes = rw_task_rss(t, rw_page_size);
 	s->rec.exec_id = t->self_exec_id;
-	file = BPF_CORE_READ(t, mm, exe_file);
-	inode = BPF_CORE_READ(file, f_inode);
-	s->rec.exe_ino = BPF_CORE_READ(inode, i_ino);
-	s->rec.exe_dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	/* Read from NULL is 0, all the way. */
+	file = t->mm->exe_file;
+	inode = file->f_inode;
+	s->rec.exe_ino = inode->i_ino;
+	s->rec.exe_dev = inode->i_sb->s_dev;
 	s->rec.pgid = rw_task_pid_type(t, RW_PIDTYPE_PGID);
 	s->rec.sid = rw_task_pid_type(t, RW_PIDTYPE_SID);
 	s->rec.uid = t->cred->uid.val;
@@ -180,10 +181,9 @@ static __always_inline void write_task(struct task_struct *t, struct rw_proc *e,
 	bpf_probe_read_kernel(s->rec.comm, sizeof(s->rec.comm), t->comm);
 	s->rec.flags = flags | rw_task_flags(t);
 	if (file && flags & RW_TF_NEW) {
-		rw_file_path(file, &s->path);
+		rw_file_path(file, &s->path, s->data);
 		if (s->path.cut)
 			s->rec.flags |= RW_TF_PATH_CUT;
-		bpf_probe_read_kernel(s->data, sizeof(s->path.data), s->path.data);
 		path = s->path.len & (2 * RW_PATH_MAX - 1);
 		barrier_var(path);
 	}
@@ -210,7 +210,7 @@ static __always_inline struct rw_proc *insert_leader(struct task_struct *t, stru
 	 * room for it nothing is: it would be at each walk, and again at its release.
 	 */
 	if (e && id->start_ns >= rw_attached_ns)
-		rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), now);
+		rw_task_charge(t, now);
 	return e;
 }
 
@@ -233,7 +233,7 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 		delta = leader_delta(e, now);
 		if (delta) {
 			rw_add(&e->cpu_ns, delta);
-			rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), delta);
+			rw_task_charge(t, delta);
 		}
 	}
 	changed = flags || delta || rw_scan_resync;
@@ -278,7 +278,7 @@ static __always_inline void visit_thread(struct task_struct *t, struct rw_id *id
 	if (!delta)
 		return;
 	if (!old)
-		rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), delta);
+		rw_task_charge(t, delta);
 	rw_add(&e->cpu_ns, delta);
 	ev = rw_sample_reserve(sizeof(*ev), RW_CPU);
 	if (!ev)
@@ -415,7 +415,7 @@ static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 
 	}
 	if (!delta)
 		return;
-	rw_cgroup_charge(rw_task_cgroup(p, rw_cgroup_ssid), delta);
+	rw_task_charge(p, delta);
 	rw_id_of(p, &id);
 	e = rw_proc_get(&id);
 	if (e)
@@ -451,7 +451,7 @@ static __always_inline void free_leader(struct task_struct *p)
 	}
 	if (final < p->signal->sum_sched_runtime)
 		final = p->signal->sum_sched_runtime;
-	rw_cgroup_charge(rw_task_cgroup(p, rw_cgroup_ssid), own);
+	rw_task_charge(p, own);
 	if (!seen && c)
 		rw_add(&c->short_lived_ns, final);
 	ev = rw_sample_reserve(sizeof(*ev), RW_FREE);

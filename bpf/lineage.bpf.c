@@ -18,20 +18,6 @@ struct {
 	__type(value, struct rw_proc);
 } rw_procs SEC(".maps");
 
-/* The allow-list of environment names; nothing else of an environment is ever kept. Mapped by
- * user space, which may change it without privilege. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct rw_marker_set);
-} rw_markers SEC(".maps");
-
-#define RW_ENV_CHUNK  4096 /* bytes of an environment looked at in one go */
-#define RW_ENV_CHUNKS 8
-#define RW_ENV_BLOCK  128 /* and in one function, so that the verifier's work stays small */
-
 /*
  * Where an exec record is put together. Used by rw_exec alone, which never runs
  * twice at once on a CPU: before 7.0 preemption is off in a tracepoint, since
@@ -39,13 +25,8 @@ struct {
  */
 struct exec_scratch {
 	struct rw_exec rec;
-	char data[8192]; /* path + args + markers, with the room the verifier assumes */
-	struct rw_path path;
-	char env[RW_ENV_CHUNK + 2 * RW_MARKER_VALUE] __attribute__((aligned(8)));
-	char var[RW_MARKER_VALUE] __attribute__((aligned(8)));
-	char found[RW_MARKERS_MAX];
-	__u32 markers; /* bytes of `found` in use */
-	__u32 env_len; /* bytes of `env` that are this process's */
+	char data[8192];     /* path + args + markers, with the room the verifier assumes */
+	struct rw_path path; /* of what is at the head of data */
 };
 
 struct {
@@ -68,11 +49,14 @@ __hidden struct rw_proc *rw_proc_get(const struct rw_id *id)
 	return bpf_map_lookup_elem(&rw_procs, id);
 }
 
+static __always_inline long put(const struct rw_id *id, struct rw_proc *init)
+{
+	return rw_map_result(bpf_map_update_elem(&rw_procs, id, init, BPF_ANY), RW_MAP_PROCS);
+}
+
 __hidden struct rw_proc *rw_proc_put(const struct rw_id *id, struct rw_proc *init)
 {
-	if (rw_map_result(bpf_map_update_elem(&rw_procs, id, init, BPF_ANY), RW_MAP_PROCS))
-		return NULL;
-	return bpf_map_lookup_elem(&rw_procs, id);
+	return put(id, init) ? NULL : bpf_map_lookup_elem(&rw_procs, id);
 }
 
 __hidden void rw_proc_del(const struct rw_id *id)
@@ -108,7 +92,7 @@ int BPF_PROG(rw_fork, struct task_struct *parent_task, struct task_struct *child
 	}
 	init.ppid = real_parent->tgid;
 	init.parent_start_ns = real_parent->group_leader->start_boottime;
-	rw_proc_put(&id, &init);
+	put(&id, &init);
 
 	ev = rw_event_reserve(sizeof(*ev), RW_FORK);
 	if (!ev)
@@ -131,173 +115,6 @@ int BPF_PROG(rw_fork, struct task_struct *parent_task, struct task_struct *child
 	return 0;
 }
 
-static __always_inline bool listed(struct rw_marker_set *set, const __u64 *w)
-{
-	struct rw_marker *m;
-
-	for (__u32 i = 0; i < RW_MARKER_NAMES; i++) {
-		if (i >= set->count)
-			break;
-		m = &set->marker[i];
-		if ((w[0] & m->mask[0]) == m->word[0] && (w[1] & m->mask[1]) == m->word[1] &&
-		    (w[2] & m->mask[2]) == m->word[2] && (w[3] & m->mask[3]) == m->word[3])
-			return true;
-	}
-	return false;
-}
-
-/*
- * The functions that look through an environment are global and take scalars:
- * each is verified once by itself, not once per call.
- *
- * A variable begins at s->env + off: kept, if its name is on the allow-list.
- */
-__noinline int rw_env_variable(__u64 off)
-{
-	struct rw_marker_set *set;
-	struct exec_scratch *s;
-	__u32 zero = 0;
-	__u64 used;
-	long n;
-
-	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
-	set = bpf_map_lookup_elem(&rw_markers, &zero);
-	if (!s || !set || off > RW_ENV_CHUNK)
-		return 0;
-	n = bpf_probe_read_kernel_str(s->var, sizeof(s->var), s->env + off);
-	if (n <= 0 || !listed(set, (const __u64 *)s->var))
-		return 0;
-	used = s->markers;
-	barrier_var(used);
-	if (used > RW_MARKERS_MAX - RW_MARKER_VALUE)
-		return 0;
-	bpf_probe_read_kernel(s->found + used, RW_MARKER_VALUE, s->var);
-	s->markers = used + n;
-	return 1;
-}
-
-/* Could a variable on the list begin with these three bytes? Most others end here. */
-static __always_inline bool maybe_listed(struct rw_marker_set *set, const char *p)
-{
-	__u32 h = rw_marker_hash(p[0], p[1], p[2]);
-
-	return set->first[(h >> 6) & (RW_MARKER_FIRST - 1)] & (1ULL << (h & 63));
-}
-
-/* Eight bytes with several ends of variables in them. */
-__noinline int rw_env_word(__u64 off)
-{
-	struct rw_marker_set *set;
-	struct exec_scratch *s;
-	__u32 zero = 0;
-
-	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
-	set = bpf_map_lookup_elem(&rw_markers, &zero);
-	if (!s || !set || off >= RW_ENV_CHUNK)
-		return 0;
-	for (int i = 0; i < 8; i++)
-		if (!s->env[off + i] && maybe_listed(set, s->env + off + i + 1))
-			rw_env_variable(off + i + 1);
-	return 0;
-}
-
-/* 0x80 in the lowest byte of w that is NUL, and perhaps in others above it (Mycroft); 0: none. */
-static __always_inline __u64 nul_mask(__u64 w)
-{
-	return (w - 0x0101010101010101ULL) & ~w & 0x8080808080808080ULL;
-}
-
-/* Index of the byte that holds the lowest bit of a mask of 0x80s. */
-static __always_inline __u64 lowest_byte(__u64 mask)
-{
-	return (((mask & -mask) >> 7) * 0x0001020304050607ULL) >> 56;
-}
-
-/* Finds where variables begin in RW_ENV_BLOCK bytes at s->env + off, eight at a time. */
-__noinline int rw_env_block(__u64 off)
-{
-	struct rw_marker_set *set;
-	struct exec_scratch *s;
-	__u64 mask, at;
-	__u32 zero = 0;
-
-	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
-	set = bpf_map_lookup_elem(&rw_markers, &zero);
-	if (!s || !set || off > RW_ENV_CHUNK - RW_ENV_BLOCK)
-		return 0;
-	for (int i = 0; i < RW_ENV_BLOCK; i += 8, off += 8) {
-		if (off >= s->env_len)
-			break;
-		mask = nul_mask(*(__u64 *)(s->env + off));
-		if (!mask)
-			continue;
-		if (mask & (mask - 1)) {
-			rw_env_word(off);
-			continue;
-		}
-		at = off + lowest_byte(mask) + 1;
-		barrier_var(at);
-		if (at <= RW_ENV_CHUNK && maybe_listed(set, s->env + at))
-			rw_env_variable(at);
-	}
-	return 0;
-}
-
-/*
- * Looks through up to RW_ENV_CHUNK bytes at `pos`; what lies behind is read
- * too, so that a value is whole.
- */
-__noinline int rw_env_chunk(__u64 pos, __u32 left)
-{
-	const __u64 room = RW_ENV_CHUNK + RW_MARKER_VALUE;
-	struct exec_scratch *s;
-	__u64 n = left;
-	__u32 zero = 0;
-
-	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
-	if (!s)
-		return 0;
-	if (n > room)
-		n = room;
-	/* Asked again where the compiler cannot see that it knows. */
-	barrier_var(n);
-	if (n > room)
-		return 0;
-	if (bpf_probe_read_user(s->env, n, (void *)pos)) {
-		rw_count_fault();
-		return 0;
-	}
-	barrier_var(n);
-	if (n > room)
-		return 0;
-	/* What an earlier exec left behind is not to be seen. */
-	*(__u64 *)(s->env + n) = ~0ULL;
-	s->env_len = n;
-	for (__u32 off = 0; off < RW_ENV_CHUNK; off += RW_ENV_BLOCK) {
-		if (off >= n)
-			break;
-		rw_env_block(off);
-	}
-	return 0;
-}
-
-/* Collects allow-listed variables of the new environment in s->found. */
-static __always_inline void read_markers(struct exec_scratch *s, __u64 pos, __u64 end)
-{
-	s->markers = 0;
-	for (int i = 0; i < RW_ENV_CHUNKS; i++) {
-		if (pos >= end)
-			return;
-		rw_env_chunk(pos, end - pos > 0xffff ? 0xffff : end - pos);
-		/* The very first variable has no NUL before it. */
-		if (i == 0)
-			rw_env_variable(0);
-		pos += RW_ENV_CHUNK;
-	}
-	if (pos < end)
-		s->rec.flags |= RW_TF_ENV_CUT;
-}
-
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
@@ -306,6 +123,7 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	struct mm_struct *mm = p->mm;
 	struct rw_proc *e, init = {};
 	struct exec_scratch *s;
+	struct rw_found *found;
 	struct inode *inode;
 	struct file *file;
 	struct rw_id id;
@@ -328,10 +146,9 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	inode = file->f_inode;
 	s->rec.exe_ino = inode->i_ino;
 	s->rec.exe_dev = inode->i_sb->s_dev;
-	rw_file_path(file, &s->path);
+	rw_file_path(file, &s->path, s->data);
 	if (s->path.cut)
 		s->rec.flags |= RW_TF_PATH_CUT;
-	bpf_probe_read_kernel(s->data, sizeof(s->path.data), s->path.data);
 	path = s->path.len & (2 * RW_PATH_MAX - 1);
 	barrier_var(path);
 
@@ -351,11 +168,15 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 		s->rec.flags |= RW_TF_ARGS_FAULT;
 		rw_count_fault();
 	}
-	read_markers(s, mm->env_start, mm->env_end);
-	markers = s->markers & (2 * RW_MARKERS_MAX - 1);
-	barrier_var(markers);
-	if (markers)
-		bpf_probe_read_kernel(s->data + path + args, RW_MARKERS_MAX, s->found);
+	markers = 0;
+	found = rw_markers_read(mm->env_start, mm->env_end);
+	if (found) {
+		markers = found->len & (2 * RW_MARKERS_MAX - 1);
+		barrier_var(markers);
+		bpf_probe_read_kernel(s->data + path + args, RW_MARKERS_MAX, found->text);
+		if (found->cut)
+			s->rec.flags |= RW_TF_ENV_CUT;
+	}
 	s->rec.path_len = path;
 	s->rec.args_len = args;
 	s->rec.markers_len = markers;
@@ -378,6 +199,14 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	}
 	rw_event_output(s, sizeof(s->rec) + path + args + markers, RW_EXEC, false);
 	return 0;
+}
+
+/* rw_task_pid_type() of a task that is known as a number only. */
+static __always_inline __u32 child_pid_type(struct task_struct *t, int type)
+{
+	struct pid *pid = BPF_CORE_READ(t, signal, pids[type]);
+
+	return pid ? BPF_CORE_READ(pid, numbers[0].nr) : 0;
 }
 
 /*
@@ -416,8 +245,8 @@ static __always_inline void emit_children(struct task_struct *p, __u32 live)
 		ev->child[i].id.start_ns = BPF_CORE_READ(c, start_boottime);
 		ev->child[i].id.pid = BPF_CORE_READ(c, tgid);
 		ev->child[i].id.pad = 0;
-		ev->child[i].pgid = rw_task_pid_type(c, RW_PIDTYPE_PGID);
-		ev->child[i].sid = rw_task_pid_type(c, RW_PIDTYPE_SID);
+		ev->child[i].pgid = child_pid_type(c, RW_PIDTYPE_PGID);
+		ev->child[i].sid = child_pid_type(c, RW_PIDTYPE_SID);
 		ev->count = i + 1;
 		next = rw_list_next(next);
 	}

@@ -91,9 +91,9 @@ __hidden long rw_map_result(long r, enum rw_map map);
 
 /* ---- cgroup.bpf.c ---- */
 
-/* Adds CPU to the cgroup's own account; makes its entry when it has none. */
-__hidden void rw_cgroup_charge(struct cgroup *cg, __u64 delta_ns);
-/* The same by id, for a cgroup whose entry is known to exist. */
+/* Adds CPU to the cgroup's own account; makes its entry from cg when it has none. Id 0: none. */
+__hidden void rw_cgroup_charge(struct cgroup *cg, __u64 id, __u64 delta_ns);
+/* The same, for a cgroup whose entry is known to exist. */
 __hidden void rw_cgroup_charge_id(__u64 id, __u64 delta_ns);
 
 /* ---- cpu.bpf.c ---- */
@@ -121,16 +121,28 @@ __hidden struct task_struct *rw_plain(struct task_struct *t);
 /* ---- path.bpf.c ---- */
 
 /*
- * Components of a file's path, leaf first, a NUL behind each, up to the root of
- * the mount tree. It lies in a map value, not on the stack: what the verifier
- * does not track it cannot tell apart either, and the loop's states stay few.
+ * How much of a path there is. It lies in a map value, not on the stack: what the
+ * verifier does not track it cannot tell apart either, and the loop's states stay few.
  */
 struct rw_path {
-	__u32 len; /* bytes of data in use */
+	__u32 len; /* bytes in use */
 	__u32 cut; /* components are missing at the root's end */
-	char data[RW_PATH_MAX];
 };
-__hidden void rw_file_path(struct file *file, struct rw_path *p);
+/*
+ * Components of a file's path, leaf first, a NUL behind each, up to the root of
+ * the mount tree, into RW_PATH_MAX bytes at `data`, which is in a map value too.
+ */
+__hidden void rw_file_path(struct file *file, struct rw_path *p, char *data);
+
+/* ---- markers.bpf.c ---- */
+
+struct rw_found {
+	__u32 len; /* bytes of text: "NAME=value", NUL, ... */
+	__u32 cut; /* the environment was too long: there may be more */
+	char text[RW_MARKERS_MAX];
+};
+/* Allow-listed variables of the environment at [pos, end) of this process; NULL: it has none. */
+__hidden struct rw_found *rw_markers_read(__u64 pos, __u64 end);
 
 /* ---- lineage.bpf.c ---- */
 
@@ -142,6 +154,13 @@ __hidden void rw_proc_del(const struct rw_id *id);
 /* Index in css_set.subsys whose cgroup counts, or -1: the default (v2) hierarchy. */
 extern const volatile int rw_cgroup_ssid;
 
+/* CPU of a task, to its cgroup. */
+static __always_inline void rw_task_charge(struct task_struct *t, __u64 delta_ns)
+{
+	rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), rw_task_cgroup_id(t, rw_cgroup_ssid),
+			 delta_ns);
+}
+
 static __always_inline void rw_id_of(struct task_struct *t, struct rw_id *id)
 {
 	id->start_ns = t->group_leader->start_boottime;
@@ -152,9 +171,9 @@ static __always_inline void rw_id_of(struct task_struct *t, struct rw_id *id)
 /* Process group or session, as the initial pid namespace numbers it. */
 static __always_inline __u32 rw_task_pid_type(struct task_struct *t, int type)
 {
-	struct pid *pid = BPF_CORE_READ(t, signal, pids[type]);
+	struct pid *pid = t->signal->pids[type];
 
-	return pid ? BPF_CORE_READ(pid, numbers[0].nr) : 0;
+	return pid ? pid->numbers[0].nr : 0;
 }
 
 static __always_inline __u32 rw_task_flags(struct task_struct *t)

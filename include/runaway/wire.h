@@ -27,7 +27,8 @@
 #define RW_MARKERS_MAX	1024 /* bytes of CI markers kept of one exec */
 #define RW_MARKER_NAMES 64   /* slots of the allow-list */
 #define RW_MARKER_NAME	32   /* longest allow-listed name, with its '=' */
-#define RW_MARKER_FIRST 16   /* words of the filter over their first bytes */
+#define RW_MARKER_FIRST 1024 /* entries of the filter over their first bytes */
+#define RW_MARKER_SLOTS 256  /* by hash of the whole name */
 #define RW_MARKER_VALUE 128  /* longest "NAME=value", with its NUL */
 #define RW_HOT_MAX	4096 /* threads that one hot pass visits */
 #define RW_CHILDREN_MAX 32   /* children listed by one exit record */
@@ -417,23 +418,32 @@ struct rw_cgroup_line {
 	__u64 cpu_ns;
 };
 
-/* Slot of the map `rw_markers`: "NAME=" and, per byte of it, 0xff. */
+/* Eight bytes of "NAME=" in each, NUL behind its end. */
 struct rw_marker {
 	__u64 word[RW_MARKER_NAME / 8];
-	__u64 mask[RW_MARKER_NAME / 8];
 };
 
-/* Of the first three bytes of "NAME=": 0..1023. */
-static inline __u32 rw_marker_hash(__u8 a, __u8 b, __u8 c)
+/* Of the first three bytes of "NAME=", the first one lowest: 0..1023. */
+static inline __u32 rw_marker_first(__u32 bytes)
 {
-	return (a + b * 7u + c * 61u) & (RW_MARKER_FIRST * 64 - 1);
+	return ((bytes & 0xffffff) * 0x9e3779b97f4a7c15ULL) >> 54;
+}
+
+/* Of all of "NAME=": 0..255. */
+static inline __u32 rw_marker_hash(const __u64 *w)
+{
+	__u64 h = w[0] ^ w[1] << 1 ^ w[2] << 2 ^ w[3] << 3;
+
+	return (h * 0x9e3779b97f4a7c15ULL) >> 56;
 }
 
 /* Value of the map `rw_markers`: the allow-list of environment names. */
 struct rw_marker_set {
-	__u64 first[RW_MARKER_FIRST]; /* bit per rw_marker_hash() of the names' first bytes */
+	__u8 first[RW_MARKER_FIRST]; /* by rw_marker_first(): does a name begin so? */
+	__u8 slot[RW_MARKER_SLOTS];  /* by rw_marker_hash(): index of a marker, + 1; 0: none */
+	__u8 next[RW_MARKER_NAMES];  /* of a marker: another one of its slot, + 1 */
 	__u32 count;
-	__u32 pad;
+	__u32 generation; /* another one after each change, never 0; written last */
 	struct rw_marker marker[RW_MARKER_NAMES];
 };
 

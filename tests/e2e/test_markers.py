@@ -11,8 +11,8 @@ from harness import main, test, wait_for
 
 MARKER = "GITHUB_RUN_ID"
 SLEEP = ["/bin/sleep", "60"]
-# The kernel side looks at words of 8 bytes, blocks of 128 and chunks of 4096.
-FILLERS = [*range(1, 18), *range(118, 132), *range(4070, 4098), 8170, 12288, 20000]
+# The kernel side looks at words of 8 bytes, blocks of 256 and chunks of 4096.
+FILLERS = [*range(1, 18), *range(118, 132), *range(242, 260), *range(4070, 4098), 8170, 12288, 20000]
 
 
 # Starts one process with each environment, all on one CPU, and tells their pids.
@@ -69,6 +69,36 @@ def nobody_inherits_it_by_accident(t):
     wrong = {pid: ci for pid in pids
              if (ci := shown(daemon, pid)["ci"]) and MARKER in ci["markers"]}
     assert not wrong, f"markers of another process: {wrong}"
+
+
+@test
+def the_same_environment_again(t):
+    """What the exec before it on this CPU had is not looked through again; one byte more is."""
+    daemon = t.daemon()
+    env = {"A": "x" * 300, MARKER: "again", "Z": "end"}
+    what = [(SLEEP, env), (SLEEP, env), (SLEEP, env | {MARKER: "other"}), (SLEEP, env),
+            (SLEEP, {"A": "x" * 300}), (SLEEP, env | {"Y": ""})]
+    want = ["again", "again", "other", "again", None, "again"]
+    got = [((shown(daemon, pid)["ci"] or {}).get("markers") or {}).get(MARKER)
+           for pid in start(t, what)]
+    assert got == want, got
+
+
+@test
+def list_that_grows(t):
+    """A name that is on the list since a reload is found in an environment that was known."""
+    daemon = t.daemon(config={"ci_markers": []})
+    env = {"MY_PIPELINE": "4711", "Z": "end"}
+
+    def seen():
+        pp=start(t, [(["/bin/true"], env), (SLEEP, env)])
+        ci = shown(daemon, pp[1])["ci"]
+        return ci and ci["markers"].get("MY_PIPELINE")
+
+    assert not seen()
+    daemon.write_config({"ci_markers": ["MY_PIPELINE"]})
+    daemon.ctl("config", "reload")
+    assert seen() == "4711"
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ static const struct {
 	  "pin programs and maps here, to go on over a restart (not pinned)" },
 	{ "web.listen-address", "ADDR:PORT", OPT_LISTEN, "metrics and API (127.0.0.1:10917)" },
 	{ "web.config.file", "FILE", OPT_WEB_CONFIG,
-	  "TLS and authentication: not in this version" },
+	  "TLS and who may read: docs/configuration.md" },
 	{ "textfile", "FILE", OPT_TEXTFILE, "also write the metrics to a file or folder" },
 	{ "record", "FILE", OPT_RECORD, "record what the kernel says" },
 	{ "proc-root", "DIR", OPT_PROC_ROOT, "where the host's procfs is (/proc)" },

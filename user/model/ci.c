@@ -125,7 +125,7 @@ static const struct sign signs[] = {
 	{ "unknown", "CI", "yes" },
 };
 
-static const char *runner_of(const struct runaway_ci *ci)
+static const char *runner_of(const struct runaway_ci *ci, const char *const *extra)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(signs); i++) {
 		const char *v = value_of(ci, signs[i].name);
@@ -133,6 +133,13 @@ static const char *runner_of(const struct runaway_ci *ci)
 		/* An empty marker is how jobs opt out of being tracked. */
 		if (v && *v && strncasecmp(v, signs[i].value, strlen(signs[i].value)) == 0)
 			return signs[i].runner;
+	}
+	/* Whoever names a marker of their own says that it means a job. */
+	for (; extra && *extra; extra++) {
+		const char *v = value_of(ci, *extra);
+
+		if (v && *v)
+			return "unknown";
 	}
 	return NULL;
 }
@@ -214,7 +221,7 @@ int runaway_ci_parse(const char *markers, size_t len, const char *const *extra,
 	}
 	if (r == 0)
 		r = make_text(ci);
-	ci->runner = r == 0 ? runner_of(ci) : NULL;
+	ci->runner = r == 0 ? runner_of(ci, extra) : NULL;
 	/* JOB_NAME or NODE_NAME alone are anybody's: no runner, no job. */
 	if (r < 0 || !ci->runner) {
 		runaway_ci_unref(ci);

@@ -20,7 +20,7 @@ static _printf_(2, 0) int to_log(enum libbpf_print_level level, const char *fmt,
 static void marker_add(struct rw_marker_set *set, const char *name)
 {
 	struct rw_marker *m = &set->marker[set->count];
-	char with[RW_MARKER_NAME] = { 0 }, mask[RW_MARKER_NAME] = { 0 };
+	char with[RW_MARKER_NAME] = { 0 };
 	int n = snprintf(with, sizeof(with), "%s=", name);
 	uint32_t h;
 
@@ -30,12 +30,11 @@ static void marker_add(struct rw_marker_set *set, const char *name)
 			    name);
 		return;
 	}
-	memset(mask, 0xff, (size_t)n);
 	memcpy(m->word, with, sizeof(m->word));
-	memcpy(m->mask, mask, sizeof(m->mask));
-	h = rw_marker_hash(with[0], with[1], with[2]);
-	set->first[h >> 6] |= 1ULL << (h & 63);
-	set->count++;
+	set->first[rw_marker_first((uint32_t)m->word[0])] = 1;
+	h = rw_marker_hash(m->word);
+	set->next[set->count] = set->slot[h];
+	set->slot[h] = (uint8_t)++set->count;
 }
 
 void sensor_markers_fill(struct rw_marker_set *ret, const char *const *names)
@@ -53,11 +52,18 @@ int sensor_set_markers(struct runaway_sensor *s, const char *const *names)
 	if (!set)
 		return -ENOMEM;
 	sensor_markers_fill(set, names);
+	set->generation = 1;
 	if (!s->markers)
 		return bpf_map__update_elem(s->skel->maps.rw_markers, &zero, sizeof(zero), set,
 					    sizeof(*set), BPF_ANY);
-	/* An exec in this moment may see a part of either list, as it would with bpf(). */
+	/*
+	 * An exec in this moment may see a part of either list, as it would with bpf(); what
+	 * it remembers of that is void with the generation's change.
+	 */
+	set->generation = s->markers->generation;
 	memcpy(s->markers, set, sizeof(*set));
+	__atomic_store_n(&s->markers->generation, set->generation + 1 ? set->generation + 1 : 1,
+			 __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -114,16 +120,18 @@ static int set_hierarchy(struct runaway_sensor *s)
 
 /*
  * The scratch of the exec program holds a piece of somebody's environment. The
- * program keeps the map; this process, which will serve strangers, gives its
- * way to it up.
+ * program keeps the maps; this process, which will serve strangers, gives its
+ * way to them up.
  */
 static int give_up_scratch(struct runaway_sensor *s)
 {
-	int fd = bpf_map__fd(s->skel->maps.rw_exec_buf);
+	const int fds[] = { bpf_map__fd(s->skel->maps.rw_exec_buf),
+			    bpf_map__fd(s->skel->maps.rw_env_buf) };
 	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	if (null < 0 || dup3(null, fd, O_CLOEXEC) < 0)
-		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (null < 0 || dup3(null, fds[i], O_CLOEXEC) < 0)
+			return -errno;
 	return 0;
 }
 

@@ -87,6 +87,15 @@ static void test_configured_names(void **state)
 	assert_int_equal(ci->count, 2);
 	assert_string_equal(ci->marker[1].name, "MY_JOB");
 	runaway_ci_unref(ci);
+	/* Alone it means a job as well, if it says anything; JOB_NAME alone does not. */
+	assert_int_equal(runaway_ci_parse(text, sizeof("MY_JOB=7"), extra, &ci), 0);
+	assert_non_null(ci);
+	assert_string_equal(ci->runner, "unknown");
+	runaway_ci_unref(ci);
+	assert_int_equal(runaway_ci_parse("MY_JOB=", sizeof("MY_JOB="), extra, &ci), 0);
+	assert_null(ci);
+	assert_int_equal(runaway_ci_parse("JOB_NAME=x", sizeof("JOB_NAME=x"), extra, &ci), 0);
+	assert_null(ci);
 }
 
 static void test_order_does_not_matter(void **state)
