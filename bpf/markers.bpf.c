@@ -167,15 +167,16 @@ __noinline int rw_env_block(__u64 off)
 	set = bpf_map_lookup_elem(&rw_markers, &zero);
 	if (!s || !set || off > RW_ENV_CHUNK - RW_ENV_BLOCK)
 		return 0;
-	for (__u64 end = off + RW_ENV_BLOCK; off < end; off += 8) {
-		mask = nul_mask(*(__u64 *)(s->env + off));
+	for (__u64 i = 0; i < RW_ENV_BLOCK; i += 8) {
+		mask = nul_mask(*(__u64 *)(s->env + off + i));
 		if (mask & (mask - 1)) {
-			rw_env_word(off);
+			rw_env_word(off + i);
 			continue;
 		}
-		at = byte_of(mask) & 7;
-		if (maybe_listed(set, s->env + off + at + 1) && mask)
-			rw_env_variable(off + at + 1);
+		at = off + i + (byte_of(mask) & 7) + 1;
+		barrier_var(at);
+		if (at <= RW_ENV_CHUNK && maybe_listed(set, s->env + at) && mask)
+			rw_env_variable(at);
 	}
 	return 0;
 }
