@@ -20,7 +20,7 @@ struct {
 #define RW_ENV_CHUNK  4096 /* bytes of an environment looked at in one go */
 #define RW_ENV_CHUNKS 8
 #define RW_ENV_BLOCK  256 /* and in one function, so that the verifier's work stays small */
-#define RW_ENV_STEP   32  /* and compared, zeros behind the end */
+#define RW_ENV_STEP   64  /* and compared, zeros behind the end */
 #define RW_ENV_BUF    (RW_ENV_CHUNK + 2 * RW_MARKER_VALUE)
 
 /* Used by rw_exec alone: see exec_scratch in lineage.bpf.c. */
@@ -186,7 +186,7 @@ __noinline int rw_env_same(__u64 n)
 {
 	struct scratch *s;
 	__u32 zero = 0;
-	__u64 *a, *b;
+	__u64 *a, *b, differ;
 
 	s = bpf_map_lookup_elem(&rw_env_buf, &zero);
 	if (!s || n > RW_ENV_CHUNK)
@@ -196,7 +196,10 @@ __noinline int rw_env_same(__u64 n)
 			break;
 		a = (__u64 *)(s->fresh + off);
 		b = (__u64 *)(s->env + off);
-		if ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]))
+		differ = 0;
+		for (int i = 0; i < RW_ENV_STEP / 8; i++)
+			differ |= a[i] ^ b[i];
+		if (differ)
 			return 0;
 	}
 	return 1;
@@ -245,7 +248,8 @@ __noinline int rw_env_chunk(__u64 pos, __u32 left, __u32 first)
 		return 0;
 	/* The last value ends here, not in what an earlier exec left behind. */
 	end = (__u64 *)(s->fresh + n);
-	end[0] = end[1] = end[2] = end[3] = 0;
+	for (int i = 0; i < RW_ENV_STEP / 8; i++)
+		end[i] = 0;
 	if (whole && known(s, set, n))
 		return 1;
 	if (first)

@@ -56,16 +56,15 @@ static __always_inline void ask_cgroups(struct task_struct *t)
 
 static __always_inline void ask_file(struct task_struct *t)
 {
-	struct file *file = BPF_CORE_READ(t, mm, exe_file);
+	struct file *file = t->mm->exe_file;
 
 	said.path_len = 0;
 	said.exe_ino = BPF_CORE_READ(file, f_inode, i_ino);
 	said.exe_dev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	if (!file)
 		return;
-	rw_file_path(file, &path);
+	rw_file_path(file, &path, said.path);
 	said.path_len = path.len;
-	bpf_probe_read_kernel(said.path, sizeof(said.path), path.data);
 }
 
 SEC("iter/task")
