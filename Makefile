@@ -29,13 +29,23 @@ LIBS    := libbpf libelf zlib libcjson libmicrohttpd libsodium gnutls yaml-0.1 l
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wformat=2 -Wno-format-nonliteral $(if $(filter true 1,$(CI) $(WERROR)),-Werror)
 CFLAGS  ?= -O2 -g
+FORTIFY ?= -D_FORTIFY_SOURCE=2
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SAN_FLAGS) \
-           -fno-strict-aliasing -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+           -fno-strict-aliasing -fstack-protector-strong $(FORTIFY) \
            -I$(INCLUDE) -Iuser -I$B/bpf \
            -DRUNAWAY_VERSION='"$(VERSION)"' -DRUNAWAY_COMMIT='"$(COMMIT)"'
-SAN_FLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
 LDFLAGS ?=
-ALL_LDFLAGS = $(LDFLAGS) -Wl,-z,relro,-z,now -pie
+ALL_LDFLAGS = $(LDFLAGS) $(SAN_OBJ) -Wl,-z,relro,-z,now -pie
+
+# Whatever a sanitizer finds ends the process, and is kept where the tests look for it. Their checks for
+# null make gcc believe in null where there is none: no such warnings.
+ifeq ($(SAN),1)
+SAN_FLAGS := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
+             -fno-omit-frame-pointer -Wno-format-truncation
+# Its functions are not watched.
+FORTIFY   := -U_FORTIFY_SOURCE
+SAN_OBJ   := $B/tests/sanitizer.o
+endif
 LDLIBS   = $(shell pkg-config --libs $(LIBS)) -lm
 
 # Rooms, in the order in which data flows. A room's archive may use those before it.
@@ -66,7 +76,7 @@ VM_BIN  := $B/tests/vm/init $B/tests/vm/load_object $B/tests/vm/accessors
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: coverage gate-tests mutants all bin run check check-unit check-e2e check-vm check-style soak deps test-deps bench install helpers arm64 \
+.PHONY: coverage gate-tests san-flags fuzz fuzzers mutants all bin run check check-unit check-e2e check-vm check-style soak deps test-deps bench install helpers arm64 \
         uninstall clean help vmlinux format lint tests clang-objects
 
 all: bin
@@ -105,7 +115,7 @@ $B/bin/runawayd: $(call room_obj,daemon) $(ARCHIVES)
 $B/bin/runawayctl: $(call room_obj,cli) $B/lib/gatedoc.a $B/lib/base.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libcjson libsodium) -lm
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter-out $(SAN_OBJ),$^) $(shell pkg-config --libs libcjson libsodium) -lm
 
 BPF_CC = $(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
 	 -Wno-gnu-variable-sized-type-not-at-end -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(ARCH) \
@@ -147,7 +157,7 @@ GATE_LIBS   = $(shell pkg-config --libs libbpf libelf zlib libcjson libsodium) -
 $B/bin/runaway-gate: $B/user/gate/main.o $(GATE_LINKED)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(GATE_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter-out $(SAN_OBJ),$^) $(GATE_LIBS)
 
 # Tests that let a step of the gate fail or wait do it when they are linked; nothing in the gate knows.
 wrapped = $(shell cat $(1) $$(grep -q gate/acting.h $(1) && echo tests/unit/gate/acting.h) | \
@@ -163,10 +173,26 @@ $B/tests/unit/%: tests/unit/%.c $(ARCHIVES) $(call room_obj,daemon) $B/lib/guard
 	    $(if $(findstring unit/gate/,$<),$(patsubst %,-Wl$(comma)--wrap=%,$(call wrapped,$<)) $B/lib/gate.a $B/lib/guard.a) \
 	    $(LINKED) $(LDLIBS) -lcmocka
 
+# Parsers of hostile bytes, each with one driver: ours with the same bytes each time, or libFuzzer's.
+FUZZ_SRC := $(filter-out tests/fuzz/driver.c,$(sort $(wildcard tests/fuzz/*.c)))
+FUZZ     := $(patsubst tests/%.c,$B/tests/%,$(FUZZ_SRC))
+FUZZ_DRIVER := tests/fuzz/driver.c
+FUZZ_FLAGS  := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all
+$(FUZZ): $B/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/driver.c $(ARCHIVES) $(call room_obj,daemon) $B/lib/guard.a $B/lib/gate.a $(SAN_OBJ)
+	$(call say,TEST,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests -Itests/unit -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(FUZZ_DRIVER) \
+	    $(if $(filter %/config,$@),$(filter-out %/main.o,$(call room_obj,daemon))) \
+	    $B/lib/gate.a $B/lib/guard.a $(LINKED) $(LDLIBS) -lcmocka
+fuzzers: $(FUZZ)
+
 $B/tests/helpers/%: tests/helpers/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< -pthread -lm
+
+# What is watched is no program of ours: nothing is looked for in it.
+$(HELPERS): SAN_FLAGS :=
 
 # The attacker of the gate holds the guard that is to hold it.
 GATE_ATTACK := $(sort $(wildcard tests/helpers/gate/*.c))
@@ -178,6 +204,15 @@ $B/tests/helpers/gate_attack: $(GATE_ATTACK) tests/helpers/gate/attack.h tests/h
 	    $(LDLIBS) -pthread
 
 $(call room_obj,cli): ALL_CFLAGS += -DRUNAWAY_CLI
+
+# Each program's own object is in there as well as the runtimes: the sanitizer's options, and its reports.
+$(SAN_OBJ): tests/sanitizer.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -DRUNAWAY_SAN_REPORTS='"$(abspath $B)/sanitizer-reports"' -MMD -MP -c -o $@ $<
+$(BIN) $(UNIT) $B/tests/helpers/gate_attack: $(SAN_OBJ)
+san-flags:
+	@echo '$(SAN_FLAGS)'
 
 # First process of a guest: nothing else is there when it starts.
 $B/tests/vm/init: tests/vm/init.c
@@ -206,7 +241,7 @@ $B/tests/vm/%: tests/vm/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(shell pkg-config --libs libbpf libelf zlib)
 
-tests: bin $(UNIT) $(HELPERS) $(VM_BIN) clang-objects $B/upgraded/bin/runawayd
+tests: bin $(UNIT) $(FUZZ) $(HELPERS) $(VM_BIN) clang-objects $B/upgraded/bin/runawayd
 
 # The daemon of another build, whose maps are laid out otherwise: tests upgrade to it.
 UP := $B/upgraded
@@ -248,8 +283,8 @@ JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 ## install what the tests need and pass all of them
 check:
 	$(Q)scripts/install-deps build test
-	$(Q)$(MAKE) --no-print-directory $(JOBS) WERROR=1 bin tests arm64
-	$(Q)scripts/run-tests $B
+	$(Q)$(MAKE) --no-print-directory $(JOBS) WERROR=1 bin tests $(if $(filter 1,$(SAN)),,arm64)
+	$(Q)scripts/run-tests $B $(if $(filter 1,$(SAN)),unit e2e soak)
 
 ## unit tests only (no privilege)
 check-unit: tests
@@ -272,6 +307,13 @@ soak: tests
 	$(Q)scripts/install-deps build test soak
 	$(Q)RUNAWAY_SOAK=full scripts/check-tidy $B
 	$(Q)scripts/soak $B
+
+## libFuzzer on each parser of hostile bytes, FUZZ_S=60 seconds each (FUZZ_ONLY="config store" names some)
+fuzz:
+	$(Q)$(MAKE) --no-print-directory SAN=0 B=build/fuzz CC=clang FUZZ_DRIVER= FORTIFY=-U_FORTIFY_SOURCE \
+	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link $(FUZZ_FLAGS)' \
+	    LDFLAGS='-fsanitize=fuzzer' fuzzers
+	$(Q)scripts/fuzz build/fuzz $(FUZZ_ONLY)
 
 GATE_UNIT := $(filter $B/tests/unit/gate/%,$(UNIT))
 gate-tests: $(GATE_UNIT)

@@ -25,6 +25,7 @@ import traceback
 import procfs
 from cgroups import Cgroup, kill_if, v2_root
 from metrics import Metrics
+from sanitizer import EXIT_STATUS, Reports
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # On an emulated machine: times that a test waits are multiplied, counts are divided by it.
@@ -179,8 +180,9 @@ class Daemon:
 
     def check_health(self):
         """No daemon of a test dies of itself, and no sanitizer has anything to say."""
-        if self.proc and (self.proc.poll() or 0) < 0:
-            assert self.proc.returncode == self.expected, f"it died: {self.proc.returncode}"
+        status = self.proc.poll() if self.proc else None
+        if (status or 0) < 0 or status == EXIT_STATUS:
+            assert status == self.expected, f"it died: {status}"
         log = self.log()
         for line in log.splitlines() if SANITIZER.search(log) else ():
             assert not SANITIZER.search(line), line
@@ -270,6 +272,7 @@ class Test:
         self.tmp = tempfile.mkdtemp(prefix="runaway-e2e-")
         os.chmod(self.tmp, 0o755)  # the daemon gives up root and must still get in
         self.children, self.daemons, self.deferred = [], [], []
+        self.reports = Reports(build)
         self.token = os.path.basename(self.tmp)
         root = v2_root()
         self.top = Cgroup(root, self.token) if root else None
@@ -340,14 +343,25 @@ class Test:
         self.daemons.append(d)
         return d.start() if start else d
 
-    def _end_children(self):
+    def check_health(self):
+        """Of all daemons, to their end: what was never given back is told then."""
+        self._end_daemons()
+        for d in self.daemons:
+            d.check_health()
+        said = self.reports.text()
+        assert not said, said
+
+    def _end_daemons(self):
         for d in self.daemons:
             if d.running():
                 d.proc.terminate()
         for d in self.daemons:
             if d.proc:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    d.proc.wait(5)
+                    d.proc.wait(5 * SLOWNESS)
+
+    def _end_children(self):
+        self._end_daemons()
         for p in self.children:
             for stream in (p.stdin, p.stdout, p.stderr):
                 if stream:
@@ -392,8 +406,7 @@ def _run_one(build, fn):
     t = Test(build, fn.__name__)
     try:
         fn(t)
-        for d in t.daemons:
-            d.check_health()
+        t.check_health()
         print(f"ok {fn.__name__} ({time.monotonic() - started:.1f} s)", flush=True)
         return "passed"
     except Skip as e:
