@@ -27,6 +27,8 @@
 #include "base/macros.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* How many damaged files driver.c makes. */
+extern size_t fuzz_rounds;
 
 /* What must hold for all bytes. */
 #define MUST(what)                                                                                 \

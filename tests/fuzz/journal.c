@@ -10,6 +10,8 @@ static void recall(void *ctx, const struct rw_hdr *rec, size_t len)
 	(void)runaway_model_apply(ctx, rec, len);
 }
 
+size_t fuzz_rounds = 250;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct runaway_model_config config = {

@@ -10,6 +10,8 @@ static const char *const files[] = { "10/stat",	     "10/status",	"10/cmdline", 
 				     "pressure/cpu", "pressure/memory", "pressure/io", "cgroups" };
 static const char *const names[] = { "CI", "GITHUB_RUN_ID", NULL };
 
+size_t fuzz_rounds = 250;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct rig *g;

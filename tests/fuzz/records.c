@@ -36,6 +36,8 @@ static void ask_all(struct world *w)
 	MUST(b.error == 0 && b.len > 0);
 }
 
+size_t fuzz_rounds = 250;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_free_ char *copy = fuzz_copy(data, size);

@@ -35,6 +35,8 @@ static void look_at(void *ctx, const struct incident *i)
 	MUST(b.error == 0);
 }
 
+size_t fuzz_rounds = 100;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char path[32];
