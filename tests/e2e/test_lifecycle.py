@@ -180,11 +180,12 @@ def pins_when_asked(t):
                              capture_output=True, check=True).stdout
         return json.loads(out)
 
-    procs = {e["formatted"]["key"]: e["formatted"]["value"] for e in dump("procs")}
+    procs = {e["formatted"]["key"]["pid"]: e["formatted"] for e in dump("procs")}
     assert me in procs, f"{len(procs)} entries, not this test"
-    assert procs[me]["comm"].startswith("python3"), procs[me]
-    assert procs[me]["ppid"] == os.getppid(), procs[me]
-    assert {"start_ns", "cpu_ns", "cgroup_id"} <= set(procs[me])
+    value = procs[me]["value"]
+    assert value["comm"].startswith("python3"), value
+    assert value["ppid"] == os.getppid(), value
+    assert procs[me]["key"]["start_ns"] > 0 and {"cpu_ns", "cgroup_id"} <= set(value)
     cgroups = {e["formatted"]["key"]: e["formatted"]["value"] for e in dump("cgroups")}
     if t.cgroup:
         mine = os.stat(t.daemon_cgroup.dir).st_ino
