@@ -12,7 +12,7 @@ import time
 import procfs
 from continuity import (Smoke, check_books, continuity, held, in_kernel, kill_often, lossless,
                         pinned_daemon, same_as_fresh)
-from harness import CLEAN_ENV, main, never, test, wait_for
+from harness import CLEAN_ENV, SLOWNESS, main, never, test, wait_for
 from scenes import GENERIC_LANE, OrphanMaker, short_lanes
 
 KILLS = 12
@@ -142,7 +142,7 @@ def killed_at_random_moments(t):
     daemon.kill()
     storm = t.spawn([t.helper("forkstorm"), "20000", "0", "5", "2"], stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL)
-    assert storm.wait(60) == 0
+    assert storm.wait(60 * SLOWNESS) == 0
     daemon.start()
     check_books(daemon)
     lost = daemon.api("status")["counters"]

@@ -28,6 +28,11 @@ GUESTS = {
     "6.1-gate": {"kernel": "6.1", "steps": ["gate"], **FULL},
     "6.12-gate": {"kernel": "6.12", "steps": ["gate"], **FULL},
     "7-gate": {"kernel": "7", "steps": ["gate"], **FULL},
+    # What needs no browser and no network, and takes as long as the rest together.
+    "5.10-more": {"kernel": "5.10", "steps": ["more"], **FULL},
+    "6.1-more": {"kernel": "6.1", "steps": ["more"], **FULL},
+    "6.12-more": {"kernel": "6.12", "steps": ["more"], **FULL},
+    "7-more": {"kernel": "7", "steps": ["more"], **FULL},
 }
 
 BOOT_S = 60  # until the first process writes its first line
@@ -62,6 +67,13 @@ STEPS = {
         ["e2e/test_gate_takeover.py"],
         ["e2e/test_unit_file.py", "one_signal_with_the_units_capabilities"],
         ["vm/cases/gate_clock.py"]]},
+    "more": {"layout": "v2", "timeout_s": 400, "run": [
+        ["vm/cases/clock_and_pids.py"],
+        ["e2e/test_accounting.py"], ["e2e/test_markers.py"], ["e2e/test_hostile.py"],
+        ["e2e/test_cgroup_life.py"], ["e2e/test_store.py"], ["e2e/test_textfile.py"],
+        ["e2e/test_namespaces.py"],
+        ["e2e/test_continuity.py", "two_daemons_on_one_pin_directory", "unload_leaves_nothing",
+         "without_pins_the_journal_serves", "under_a_service_manager"]]},
 }
 
 

@@ -3,8 +3,11 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fdinfo.h"
 #include "sensor/sensor_priv.h"
+
+#define MISSES_NS (5 * NSEC_PER_SEC)
 
 /* Every member of struct rw_counters is a monotonic u64: summing is summing words. */
 static void sum_counters(struct rw_counters *sum, const struct rw_counters *one)
@@ -52,6 +55,19 @@ static void fill_maps(struct runaway_sensor *s)
 		 dropped_of(k, RW_TASK, RW_KERNEL_TYPES));
 }
 
+/* What they make wrong the scans mend in any case; a file for each program is not read each second.
+ */
+static void read_misses(struct runaway_sensor *s)
+{
+	uint64_t now = runaway_boot_ns();
+
+	if (s->last_misses_ns && now - s->last_misses_ns < MISSES_NS)
+		return;
+	s->last_misses_ns = now;
+	for (size_t i = 0; i < s->stats.prog_count; i++)
+		runaway_prog_misses(s->misses_fd[i], &s->stats.prog[i].misses);
+}
+
 void sensor_counters_read(struct runaway_sensor *s)
 {
 	struct rw_counters sum = { 0 };
@@ -59,8 +75,7 @@ void sensor_counters_read(struct runaway_sensor *s)
 	for (unsigned int i = 0; i < s->ncpu; i++)
 		sum_counters(&sum, &s->counters[i]);
 	s->stats.kernel = sum;
-	for (size_t i = 0; i < s->stats.prog_count; i++)
-		runaway_prog_misses(s->misses_fd[i], &s->stats.prog[i].misses);
+	read_misses(s);
 	fill_maps(s);
 }
 

@@ -110,6 +110,12 @@ static void parse_stat(const struct runaway_sensor *s, const char *text, struct 
 		h->irq_ns = (v[5] + v[6]) * s->clock_tick_ns;
 		h->steal_ns = v[7] * s->clock_tick_ns;
 	}
+	/* A line for each CPU that is online: sysconf() would read another file for it. */
+	h->ncpu = 0;
+	for (p = strstr(text, "\ncpu"); p; p = strstr(p + 1, "\ncpu"))
+		h->ncpu++;
+	if (!h->ncpu)
+		h->ncpu = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 	p = strstr(text, "\nprocesses ");
 	if (p)
 		h->forks = strtoull(p + strlen("\nprocesses "), NULL, 10);
@@ -131,7 +137,7 @@ static void parse_psi_line(const char *text, const char *kind, __u64 permille[3]
 
 void sensor_host_read(struct runaway_sensor *s)
 {
-	struct rw_host h = { .ncpu = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN) };
+	struct rw_host h = { 0 };
 	const struct rw_counters *k = &s->stats.kernel;
 	static char buf[256 * 1024]; /* /proc/stat of a large machine */
 

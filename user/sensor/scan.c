@@ -43,7 +43,7 @@ static int walk(struct runaway_sensor *s)
  * it is told from /proc then. Only where /proc is the host's; in another pid
  * namespace pid 1 would be somebody else.
  */
-static void add_init(struct runaway_sensor *s)
+static void add_init(struct runaway_sensor *s, bool resync)
 {
 	struct rw_task rec = { .flags = RW_TF_NS_INIT, .threads = 1 };
 	struct proc_stat st;
@@ -56,7 +56,10 @@ static void add_init(struct runaway_sensor *s)
 	rec.cpu_ns = st.cpu_ns;
 	rec.pgid = st.pgid;
 	rec.sid = st.sid;
-	sensor_proc_reaper_flags(s, 1, rec.comm);
+	/* Its name as often as that of others who never run. */
+	if (resync || !s->init_comm[0])
+		sensor_proc_reaper_flags(s, 1, s->init_comm);
+	memcpy(rec.comm, s->init_comm, sizeof(rec.comm));
 	s->skel->bss->rw_scan_processes++;
 	sensor_emit(s, &rec.hdr, RW_TASK, sizeof(rec));
 }
@@ -110,7 +113,7 @@ static int visit_tasks(struct runaway_sensor *s, uint32_t *flags, bool *ret_mark
 		s->skel->bss->rw_mark++;
 	r = walk(s);
 	runaway_sensor_drain(s);
-	add_init(s);
+	add_init(s, *flags & RW_SCAN_RESYNC);
 	return r;
 }
 

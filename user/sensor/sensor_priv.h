@@ -111,9 +111,11 @@ struct runaway_sensor {
 	bool snapshotting;
 
 	struct hot_thread *hot;
-	bool hot_overflow;     /* more than are worth remembering */
-	bool tiered;	       /* many tasks: full passes are rare, hot ones in between */
-	uint64_t last_full_ns; /* end of the last full pass */
+	bool hot_overflow;	     /* more than are worth remembering */
+	bool tiered;		     /* many tasks: full passes are rare, hot ones in between */
+	uint64_t last_full_ns;	     /* end of the last full pass */
+	uint64_t last_misses_ns;     /* when skipped runs were read */
+	char init_comm[RW_COMM_LEN]; /* of pid 1, where the iterator hides it */
 
 	struct sensor_walk task_walk, cgroup_walk;
 	const struct rw_counters *counters; /* mapped, one for each of ncpu */
