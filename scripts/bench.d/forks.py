@@ -10,7 +10,6 @@ import host
 from agents import Nothing, NodeExporter, ProcessExporter, Runawayd, Snoops, WebAgent, comparison
 from figures import fmt
 from report import Result
-from scan import program_costs
 from session import Scraper
 
 ADDED_US_MAX = 4.0
@@ -127,18 +126,6 @@ def _check_certainty(result, found):
                                       f"{(high - low) / 2:.1f} µs only")
 
 
-def _program_table(s, result):
-    with Runawayd(s) as agent:
-        maker = Maker(s)
-        costs = program_costs(agent, maker.visit)
-        s.end(maker.proc)
-    rows = [(f"`{name}`", f"{runs:,}", fmt(ns / runs))
-            for name, (ns, runs) in sorted(costs.items()) if runs > 100]
-    result.table(("program", "runs", "ns a run"), rows)
-    result.notes.append("Run times of the programs are from a pass of their own with "
-                        "`bpf_stats_enabled=1`; about 20 ns of each are the statistics' own.")
-
-
 def run(s):
     result = Result()
     kinds, absent = comparison(s, Nothing, Control, Runawayd, Snoops, NodeExporter,
@@ -147,13 +134,14 @@ def run(s):
     for column in (0, 1):
         _budget(result, found, column)
         _table(result, found, column)
-    _program_table(s, result)
     _check_certainty(result, found)
     result.notes.append(
         f"A round visits all in random order; a visit is {s.pick(5, 3)} chunks of "
         f"{s.pick(1000, 300)} forks and as many execs in turn, of a static program of one "
         "page, all pinned to one CPU, and its median chunk counts. The agent has the other CPU; "
         "exporters are scraped once a second there, in every fifth round.")
+    result.notes.append("Where this host is too noisy for a difference, the run times of the "
+                        "programs themselves, in the next section, are the surer figure.")
     result.notes += absent
     result.rounds = f"{len(found[Nothing])} rounds and one discarded"
     return result
