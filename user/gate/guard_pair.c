@@ -51,8 +51,8 @@ static void on_signal(int sig)
 	atomic_fetch_add(sig == SIGTERM ? &counted->terms : &counted->others, 1);
 }
 
-/* Ends with the prober: the pipe's other end closes. */
-static _noreturn_ void be_victim(int pipe_fd)
+/* Ends with the prober: the pipe's other end closes. Says when it can be tried on. */
+static _noreturn_ void be_victim(int pipe_fd, int ready_fd)
 {
 	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	sigset_t none;
@@ -68,6 +68,9 @@ static _noreturn_ void be_victim(int pipe_fd)
 	/* Whatever the gate has blocked for itself. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (write(ready_fd, "", 1) != 1)
+		_exit(1);
+	close(ready_fd);
 	while (read(pipe_fd, &c, 1) < 0 && errno == EINTR)
 		;
 	_exit(0);
@@ -235,12 +238,18 @@ static int keep_only(int sock)
 	return close_range(1, ~0U, 0) < 0 ? -errno : 0;
 }
 
+/*
+ * Returns once the victim is what it has to be: before that it cannot be traced, which would
+ * look like the guard's refusal, and a signal would end it.
+ */
 static pid_t start_victim(int *ret_pidfd)
 {
-	int fds[2];
+	_cleanup_close_ int is_ready = -1;
+	int fds[2], ready[2];
 	pid_t pid;
+	char c;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	if (pipe2(fds, O_CLOEXEC) < 0 || pipe2(ready, O_CLOEXEC) < 0)
 		return -errno;
 	pid = fork();
 	if (pid < 0)
@@ -248,9 +257,14 @@ static pid_t start_victim(int *ret_pidfd)
 	if (pid == 0) {
 		close(0);
 		close(fds[1]);
-		be_victim(fds[0]);
+		close(ready[0]);
+		be_victim(fds[0], ready[1]);
 	}
 	close(fds[0]);
+	close(ready[1]);
+	is_ready = ready[0];
+	if (read(is_ready, &c, 1) != 1)
+		return -EIO;
 	*ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	return *ret_pidfd < 0 ? -errno : pid;
 }
