@@ -173,7 +173,8 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (found) {
 		markers = found->len & (2 * RW_MARKERS_MAX - 1);
 		barrier_var(markers);
-		bpf_probe_read_kernel(s->data + path + args, RW_MARKERS_MAX, found->text);
+		if (markers)
+			bpf_probe_read_kernel(s->data + path + args, RW_MARKERS_MAX, found->text);
 		if (found->cut)
 			s->rec.flags |= RW_TF_ENV_CUT;
 	}
