@@ -3,17 +3,14 @@
 
 #include "model/internal.h"
 
-/*
- * Next process of the tree of `root` in depth-first order, NULL at the end.
- * Trees of orphans below (under a subreaper that is an orphan itself) are
- * their own and left out.
- */
-const struct runaway_proc *tree_next(const struct runaway_proc *root, const struct runaway_proc *p)
+/* Depth first; not `whole`: without the trees of orphans below. */
+static const struct runaway_proc *step(const struct runaway_proc *root,
+				       const struct runaway_proc *p, bool whole)
 {
 	const struct runaway_proc *next = p->child_head;
 
 	for (;;) {
-		while (next && next->orphan)
+		while (next && next->orphan && !whole)
 			next = next->child_next;
 		if (next)
 			return next;
@@ -24,14 +21,20 @@ const struct runaway_proc *tree_next(const struct runaway_proc *root, const stru
 	}
 }
 
+/*
+ * Next process of the tree of `root` in depth-first order, NULL at the end.
+ * Trees of orphans below (under a subreaper that is an orphan itself) are
+ * their own and left out.
+ */
+const struct runaway_proc *tree_next(const struct runaway_proc *root, const struct runaway_proc *p)
+{
+	return step(root, p, false);
+}
+
 const struct runaway_proc *runaway_proc_tree_next(const struct runaway_proc *root,
 						  const struct runaway_proc *p)
 {
-	if (p->child_head)
-		return p->child_head;
-	while (p != root && !p->child_next)
-		p = p->parent_proc;
-	return p == root ? NULL : p->child_next;
+	return step(root, p, true);
 }
 
 uint64_t tree_cpu(const struct runaway_proc *root)
