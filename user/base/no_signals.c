@@ -2,7 +2,6 @@
 #include "base/no_signals.h"
 
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -10,16 +9,7 @@
 #include <sys/syscall.h>
 
 #include "base/macros.h"
-
-#if defined(__x86_64__)
-#define OUR_ARCH AUDIT_ARCH_X86_64
-#define MAX_NR	 0x3fffffffU /* x32 sets bit 30 */
-#elif defined(__aarch64__)
-#define OUR_ARCH AUDIT_ARCH_AARCH64
-#define MAX_NR	 UINT32_MAX
-#else
-#error "the filter knows x86_64 and aarch64"
-#endif
+#include "base/seccomp_arch.h"
 
 #ifndef FIOSETOWN
 #define FIOSETOWN 0x8901 /* asm-generic/sockios.h, as is the next */
@@ -89,10 +79,11 @@ int runaway_no_signals(void)
 	struct sock_fprog prog = { .filter = filter };
 
 	*op++ = LOAD(offsetof(struct seccomp_data, arch));
-	*op++ = EQUAL(OUR_ARCH, 1, 0);
+	*op++ = EQUAL(RUNAWAY_SECCOMP_ARCH, 1, 0);
 	*op++ = REFUSE;
 	*op++ = LOAD(offsetof(struct seccomp_data, nr));
-	*op++ = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, MAX_NR, 0, 1);
+	*op++ = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, RUNAWAY_SECCOMP_MAX_NR, 0,
+					     1);
 	*op++ = REFUSE;
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
 		op = add_rule(op, &rules[i]);

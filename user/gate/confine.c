@@ -2,7 +2,6 @@
 #include "gate/confine.h"
 
 #include <grp.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -11,16 +10,7 @@
 #include <sys/syscall.h>
 
 #include "base/macros.h"
-
-#if defined(__x86_64__)
-#define OUR_ARCH AUDIT_ARCH_X86_64
-#define MAX_NR	 0x3fffffffU /* x32 sets bit 30 */
-#elif defined(__aarch64__)
-#define OUR_ARCH AUDIT_ARCH_AARCH64
-#define MAX_NR	 UINT32_MAX
-#else
-#error "the gate's system call filter knows x86_64 and aarch64"
-#endif
+#include "base/seccomp_arch.h"
 
 /* ---- user and capabilities ---- */
 
@@ -171,10 +161,11 @@ int runaway_confine_syscalls(const struct runaway_syscall *allowed, size_t count
 	struct sock_fprog prog;
 
 	load(f, offsetof(struct seccomp_data, arch));
-	add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0));
+	add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RUNAWAY_SECCOMP_ARCH, 1, 0));
 	answer(f, SECCOMP_RET_KILL_PROCESS);
 	load(f, offsetof(struct seccomp_data, nr));
-	add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, MAX_NR, 0, 1));
+	add(f,
+	    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, RUNAWAY_SECCOMP_MAX_NR, 0, 1));
 	answer(f, SECCOMP_RET_KILL_PROCESS);
 	for (size_t i = 0; i < count; i++)
 		allow(f, &allowed[i]);
