@@ -62,8 +62,7 @@ int sensor_set_markers(struct runaway_sensor *s, const char *const *names)
 	 */
 	set->generation = s->markers->generation;
 	memcpy(s->markers, set, sizeof(*set));
-	__atomic_store_n(&s->markers->generation, set->generation + 1 ? set->generation + 1 : 1,
-			 __ATOMIC_RELEASE);
+	__atomic_store_n(&s->markers->generation, set->generation + 1 ?: 1, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -129,8 +128,10 @@ static int give_up_scratch(struct runaway_sensor *s)
 			    bpf_map__fd(s->skel->maps.rw_env_buf) };
 	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
+	if (null < 0)
+		return -errno;
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		if (null < 0 || dup3(null, fds[i], O_CLOEXEC) < 0)
+		if (dup3(null, fds[i], O_CLOEXEC) < 0)
 			return -errno;
 	return 0;
 }
