@@ -16,6 +16,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 import time
 
@@ -114,6 +115,19 @@ def experiment(name, what, check, full):
         return harness.test(run) if count is not None else fn
 
     return register
+
+
+def of_make_check(row, argv, env, pattern):
+    """
+    Runs a program of `make check` that takes its count from the environment. The match of the
+    line in which it says what it tried; without one, or when it fails, the row is wrong.
+    """
+    r = subprocess.run(argv, env={**os.environ, **env}, capture_output=True, text=True, check=False)
+    print(r.stdout)
+    found = re.search(pattern, r.stdout, re.M)
+    if r.returncode or not found:
+        row.bad(r.stdout[-300:] + r.stderr[-500:])
+    return found
 
 
 main = harness.main

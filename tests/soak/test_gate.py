@@ -5,23 +5,17 @@
 """The gate's races with their full counts; make check has the same with small ones."""
 
 import os
-import re
-import subprocess
 
-from soak import experiment, main  # first: it knows where the harness is
+from soak import experiment, main, of_make_check  # first: it knows where the harness is
 
 # "# what: N tried, N wrong", or how often it came out otherwise than the test says
-FOUND = re.compile(r"^# (.*?): (\d+) tried, (?:(\d+) (?:wrong|signalled other))?(.*)", re.M)
+FOUND = r"^# (.*?): (\d+) tried, (?:(\d+) (?:wrong|signalled other))?(.*)"
 
 
 def race(t, row, name):
-    r = subprocess.run([os.path.join(t.build, "tests", "unit", "gate", "test_race"), name],
-                       env={**os.environ, "RUNAWAY_GATE_TRIES": str(row.count)},
-                       capture_output=True, text=True, check=False)
-    print(r.stdout)
-    found = FOUND.search(r.stdout)
-    if not found or r.returncode:
-        row.bad(r.stdout[-300:] + r.stderr[-500:])
+    program = os.path.join(t.build, "tests", "unit", "gate", "test_race")
+    found = of_make_check(row, [program, name], {"RUNAWAY_GATE_TRIES": str(row.count)}, FOUND)
+    if not found:
         return
     what, tried, wrong, rest = found.groups()
     row.tried = int(tried)

@@ -4,11 +4,9 @@
 """kill -9 of the daemon with the full count; make check has the same with a small one."""
 
 import os
-import re
-import subprocess
 import sys
 
-from soak import experiment, main  # first: it knows where the harness is
+from soak import experiment, main, of_make_check  # first: it knows where the harness is
 
 from harness import ROOT
 
@@ -17,15 +15,10 @@ from harness import ROOT
             "id, a whole chain", check=None, full=1000)
 def kills(t, row):
     program = os.path.join(ROOT, "tests", "e2e", "test_restart.py")
-    r = subprocess.run([sys.executable, program, t.build, "killed_again_and_again"],
-                       env={**os.environ, "RUNAWAY_TEST_KILLS": str(row.count),
-                            "E2E_SEED": str(row.rng.randrange(1000000))},
-                       capture_output=True, text=True, check=False)
-    print(r.stdout)
-    found = re.search(r"# (\d+) kills", r.stdout)
-    row.tried = int(found.group(1)) if found else row.count
-    if r.returncode:
-        row.bad(r.stdout[-500:])
+    found = of_make_check(row, [sys.executable, program, t.build, "killed_again_and_again"],
+                          {"RUNAWAY_TEST_KILLS": str(row.count),
+                           "E2E_SEED": str(row.rng.randrange(1000000))}, r"# (\d+) kills")
+    row.tried = int(found.group(1)) if found else 0
 
 
 if __name__ == "__main__":
