@@ -381,7 +381,7 @@ clean:
 ## this text
 help:
 	@echo 'Targets:'
-	@awk '/^## /{d=substr($$0,4);next} d&&/^[a-z-]+:/{sub(/:.*/,"");printf "  %-12s %s\n",$$0,d;d=""}' Makefile
+	@awk '/^## /{d=substr($$0,4);next} d&&/^[a-z0-9-]+:/{sub(/:.*/,"");printf "  %-12s %s\n",$$0,d;d=""}' Makefile
 	@echo 'Variables:'
 	@echo '  V=1          print the commands'
 	@echo '  SAN=1        address and undefined-behaviour sanitizers, in build/san'
