@@ -319,6 +319,12 @@ def wait_audit(s, word):
     wait_for(lambda: word in open(audit, "rb").read(), 10, f"{word} in the audit")
 
 
+def kill_unseen(s, authoriser):
+    """The daemon stands still: it is killed before it could see the gate's end, and tell of that."""
+    os.kill(s.d.pid, signal.SIGSTOP)
+    os.kill(authoriser, signal.SIGKILL)
+
+
 def told_after(s, incident):
     """What the daemon says of its last action, once it runs again."""
     s.d.kill()
@@ -337,7 +343,7 @@ def daemon_killed_while_acting(t):
     stop_actuator(t, s)
     ask()
     wait_audit(s, b'"intent"')
-    os.kill(authoriser, signal.SIGKILL)
+    kill_unseen(s, authoriser)
     assert told_after(s, incident) == "unknown"
     assert s.status(incident) == "post_check"
 
@@ -348,7 +354,7 @@ def daemon_killed_before_the_gate_heard_of_it(t):
     authoriser = s.gate_status()["process"]["authoriser_pid"]
     os.kill(authoriser, signal.SIGSTOP)
     ask()
-    os.kill(authoriser, signal.SIGKILL)
+    kill_unseen(s, authoriser)
     assert told_after(s, incident) == "refused"
     assert alive(pid) and not s.events(incident, "signal"), "and so it is"
 
