@@ -254,13 +254,29 @@ void documents_for(pid_t pid)
 	free(plan);
 }
 
+/* The answer to these bytes; caller deletes. */
+static _unused_
+cJSON *answer_to(const char *text, size_t len)
+{
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+	const char *answer;
+	size_t answer_len, used;
+	cJSON *json = NULL;
+
+	runaway_gate_answer(g, text, len, &out);
+	assert_int_equal(runaway_gate_frame_next(out.data, out.len, &answer, &answer_len, &used),
+			 1);
+	assert_int_equal(used, out.len);
+	assert_int_equal(runaway_json_parse(answer, answer_len, &json, NULL), 0);
+	return json;
+}
+
 /* The answer to a message with the present documents; caller deletes. */
 static _unused_
 cJSON *ask_about(const char *type)
 {
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT, out = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	struct json_writer w;
-	cJSON *answer = NULL;
 
 	json_init(&w, &b, false);
 	json_object_begin(&w);
@@ -270,12 +286,7 @@ cJSON *ask_about(const char *type)
 	json_kv_string(&w, "approval", approval_text.data ? approval_text.data : "");
 	json_kv_bool(&w, "rule_matches", true);
 	json_object_end(&w);
-	runaway_gate_answer(g, b.data, b.len, &out);
-	assert_true(out.len > RUNAWAY_GATE_FRAME_HEAD);
-	assert_int_equal(runaway_json_parse(out.data + RUNAWAY_GATE_FRAME_HEAD,
-					    out.len - RUNAWAY_GATE_FRAME_HEAD, &answer, NULL),
-			 0);
-	return answer;
+	return answer_to(b.data, b.len);
 }
 
 /* "signalled", "gone", "refused", "unknown" of the first target; "not_allowed" before that. */

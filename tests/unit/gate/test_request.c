@@ -2,24 +2,6 @@
 /* Messages of a daemon that was taken over, and of one that was not. */
 #include "gate/acting.h"
 
-/* The answer to these bytes; caller deletes. */
-static cJSON *answer_to(const char *text, size_t len)
-{
-	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
-	const char *answer;
-	size_t answer_len, used;
-	cJSON *json = NULL;
-
-	runaway_gate_answer(g, text, len, &out);
-	assert_int_equal(runaway_gate_frame_next(out.data, out.len, &answer, &answer_len, &used),
-			 1);
-	assert_int_equal(used, out.len);
-	assert_int_equal(runaway_gate_message_parse(answer, answer_len, &json) == 0 ||
-				 runaway_json_parse(answer, answer_len, &json, NULL) == 0,
-			 true);
-	return json;
-}
-
 static cJSON *ask(const char *text)
 {
 	return answer_to(text, strlen(text));
@@ -336,134 +318,6 @@ static void audit_is_read_back(_unused_ void **state)
 	expect_error("{\"type\":\"audit\",\"id\":\"1\"}", "audit_failed");
 }
 
-/* ---- bytes at random ---- */
-
-static uint64_t dice = 88172645463325252ULL;
-
-static uint64_t roll(uint64_t below)
-{
-	dice ^= dice << 13;
-	dice ^= dice >> 7;
-	dice ^= dice << 17;
-	return dice % below;
-}
-
-static void spoil(struct strbuf *b)
-{
-	static const char *const pieces[] = { "\"",   "{",  "[[[[[[[[[[", "\\u0000", "\xff\xfe",
-					      "null", "-1", "1e999",	  "\\ud800", "}}" };
-
-	for (uint64_t n = 1 + roll(4); n > 0; n--) {
-		size_t at = roll(b->len);
-
-		switch (roll(4)) {
-		case 0:
-			b->data[at] = (char)roll(256);
-			break;
-		case 1:
-			strbuf_truncate(b, at + 1);
-			break;
-		case 2:
-			memmove(b->data + at, b->data + at + 1, b->len - at - 1);
-			strbuf_truncate(b, b->len - 1 ? b->len - 1 : 1);
-			break;
-		default:
-			strbuf_adds(b, pieces[roll(ARRAY_SIZE(pieces))]);
-		}
-	}
-}
-
-static void request_text(const char *type, struct strbuf *b)
-{
-	struct json_writer w;
-
-	strbuf_reset(b);
-	json_init(&w, b, false);
-	json_object_begin(&w);
-	json_kv_string(&w, "type", type);
-	json_kv_string(&w, "id", "1");
-	json_kv_string(&w, "plan", plan_text.data);
-	json_kv_string(&w, "approval", approval_text.data);
-	json_kv_uint(&w, "pid", (uint64_t)getpid());
-	json_kv_uint(&w, "limit", 3);
-	json_kv_bool(&w, "rule_matches", true);
-	json_object_end(&w);
-}
-
-/* Whatever is changed in a request that would be carried out: it is not, and it is answered. */
-static void spoilt_requests(_unused_ void **state)
-{
-	static const char *const types[] = {
-		"apply", "check", "look", "status", "audit", "release"
-	};
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	pid_t pid = start_target();
-	size_t answered = 0, refused = 0, n = tries(20000);
-
-	documents_for(pid);
-	/* A change outside the documents may leave the request what it was: not signalled then
-	 * for another reason. */
-	g->audit.disarm_seq = 1;
-	for (size_t i = 0; i < n; i++) {
-		cJSON *answer;
-
-		request_text(types[roll(ARRAY_SIZE(types))], &b);
-		spoil(&b);
-		answer = answer_to(b.data, b.len);
-		answered++;
-		refused += !runaway_json_true(answer, "ok", false) ||
-			   !runaway_json_true(answer, "allowed", false);
-		cJSON_Delete(answer);
-	}
-	g->audit.disarm_seq = 0;
-	assert_int_equal(answered, n);
-	assert_int_equal(refused, n);
-	assert_int_equal(terms_of(pid), 0);
-	print_message("# %zu spoilt requests, each answered, none carried out\n", n);
-	/* And unspoilt it works. */
-	assert_applied("signalled", "");
-	end_target(pid);
-}
-
-/* Every byte of the documents in an otherwise perfect request (G5, at the door). */
-static void flip_all(struct strbuf *text, size_t *tried)
-{
-	for (size_t i = 0; i < text->len; i++) {
-		for (int bit = 0; bit < 8; bit++) {
-			cJSON *answer;
-
-			text->data[i] ^= (char)(1 << bit);
-			answer = ask_about("check");
-			assert_false(runaway_json_true(answer, "allowed", false));
-			cJSON_Delete(answer);
-			text->data[i] ^= (char)(1 << bit);
-			(*tried)++;
-		}
-	}
-}
-
-static void flipped_documents(_unused_ void **state)
-{
-	struct runaway_approval approval;
-	pid_t pid = start_target();
-	size_t tried = 0;
-
-	runaway_key_generate(&key);
-	g->config.require_signature = true;
-	test_key(&g->config, "anna", &key);
-	documents_for(pid);
-	assert_int_equal(runaway_approval_read(approval_text.data, approval_text.len, &approval),
-			 0);
-	assert_int_equal(runaway_approval_sign(&approval, key.secret), 0);
-	strbuf_reset(&approval_text);
-	assert_int_equal(runaway_approval_write(&approval, &approval_text), 0);
-	flip_all(&plan_text, &tried);
-	flip_all(&approval_text, &tried);
-	print_message("# %zu requests with one bit changed, none allowed\n", tried);
-	assert_applied("signalled", "");
-	end_target(pid);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
 
 int main(void)
@@ -482,8 +336,6 @@ int main(void)
 		TEST(a_folder_that_is_gone_disarms),
 		TEST(looks_at_a_process),
 		TEST(audit_is_read_back),
-		TEST(spoilt_requests),
-		TEST(flipped_documents),
 	};
 
 	return cmocka_run_group_tests(tests, share_counts, NULL);
