@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make soak only
 # timeout_s: 10800
-"""A million forbidden signals for each kernel that is said to refuse them all."""
+"""A million forbidden signals for each kernel that is said to refuse them all, and its clock."""
 
+import json
 import os
 import pathlib
 import re
@@ -16,25 +17,30 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 GUESTS = {"5.10": "T1", "6.1": "T1", "6.1-preempt": "T1", "6.12": "T1", "7": "T1",
           "5.10-no-lsm": "T2"}
 BATCH = 500000  # attempts of one boot: a guest has its time limit
-FLOOD = re.compile(r"flood - (\d+) of (\d+) forbidden attempts passed, (\d+) signals arrived")
+FLOOD = re.compile(r"/by_(\w+)/flood - (\d+) of (\d+) forbidden attempts passed, (\d+) signals arrived")
 TIER = re.compile(r"/tier - (T\d) ")
+WINDOWS = re.compile(r"# (\d+) windows that the clock was set into: (.*)")
 KERNEL = re.compile(r"^# Linux (\S+) (\S+),", re.M)
 
 
-def boot(t, guest, attempts):
-    done = subprocess.run(
-        [ROOT / "tests/vm/run", guest, t.build, "--only", "gate_guard"],
-        env={**os.environ, "RUNAWAY_GATE_ATTEMPTS": str(attempts)},
-        capture_output=True, text=True, check=False)  # fmt: skip
+def boot(t, guest, program, **env):
+    done = subprocess.run([ROOT / "tests/vm/run", guest, t.build, "--only", program],
+                          env={**os.environ, **env}, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout
 
 
-def flood(guest, tier):
+def kernel_of(said):
+    return " ".join(KERNEL.search(said).groups())
+
+
+def flood(guest, tier, by):
     def forbidden(t, row):
         boots = 0
         while row.tried < row.count:
-            status, said = boot(t, guest, min(BATCH, row.count - row.tried))
-            floods, tiers = FLOOD.findall(said), TIER.findall(said)
+            status, said = boot(t, guest, "gate_guard", RUNAWAY_GATE_BY=by,
+                                RUNAWAY_GATE_ATTEMPTS=str(min(BATCH, row.count - row.tried)))
+            floods = [found[1:] for found in FLOOD.findall(said) if found[0] == by]
+            tiers = TIER.findall(said)
             if status or not floods or set(tiers) != {tier}:
                 row.bad(f"{guest}: status {status}, tiers {tiers}: {said[-300:]}")
                 return
@@ -42,16 +48,39 @@ def flood(guest, tier):
             for passed, of, arrived in floods:
                 row.tried += int(of)
                 row.bad(f"{guest}: delivered", max(int(passed), int(arrived)))
-            row.kernel = " ".join(KERNEL.search(said).groups())
+            row.kernel = kernel_of(said)
         row.note(f"{tier}, {boots} boots")
 
-    forbidden.__name__ = "forbidden_signals_" + re.sub(r"\W", "_", guest)
-    experiment(f"G9 {guest}", "forbidden signals by nine routes while others preempt, guest "
-               f"`{guest}`", check=None, full=1000000)(forbidden)
+    forbidden.__name__ = f"forbidden_signals_{by}_" + re.sub(r"\W", "_", guest)
+    experiment(f"G9 {guest}" + ("" if by == "pid" else f" by {by}"),
+               f"forbidden signals by nine routes while others preempt, guest `{guest}`, subject "
+               f"known by its {by}", check=None, full=1000000)(forbidden)
 
 
+# By pid is how the daemon has its gate guarded.
 for name, expected in GUESTS.items():
-    flood(name, expected)
+    flood(name, expected, "pid")
+    flood(name, expected, "cgroup")
+
+
+def clock(guest):
+    """The count is the guest's own (tests/vm/cases/gate_clock.py)."""
+    def windows(t, row):
+        status, said = boot(t, f"{guest}-gate", "gate_clock")
+        found = WINDOWS.search(said)
+        if status or not found:
+            row.bad(f"{guest}: status {status}: {said[-300:]}")
+            return
+        row.tried, row.kernel = int(found.group(1)), kernel_of(said)
+        row.note(", ".join(f"{n} {reason}" for reason, n in sorted(json.loads(found.group(2)).items())))
+
+    windows.__name__ = "windows_" + re.sub(r"\W", "_", guest)
+    experiment(f"G6 {guest}", "windows over, to come, and open, that the wall clock was set into or "
+               f"within, guest `{guest}-gate`", check=None, full=1000)(windows)
+
+
+for name in ("5.10", "6.1", "6.12", "7"):
+    clock(name)
 
 if __name__ == "__main__":
     main()

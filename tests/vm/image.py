@@ -40,6 +40,7 @@ TEXTS = {
 EMPTY = ("proc", "sys", "dev", "tmp", "run", "root", "var/lib", "var/tmp", "mnt", "usr/local/bin")
 TREE = ("tests/e2e", "tests/vm", "tests/helpers", "include", "deploy/systemd")
 BUILT = re.compile(r"\.(o|a|d)$|\.skel\.h$|/tests/unit/")
+UNIT = ("tests/unit/gate/test_confine",)  # unit tests that the kernel of the guest matters to
 
 
 class Cpio:
@@ -150,6 +151,8 @@ def own_files(build):
         for path in sorted((build / folder).rglob("*")):
             if path.is_file() and (wanted_object(path) or not BUILT.search(str(path))):
                 yield f"runawayd/build/{path.relative_to(build)}", path
+    for name in UNIT:
+        yield f"runawayd/build/{name}", build / name
 
 
 def make(out, build, init, texts, root="/"):

@@ -240,7 +240,7 @@ static void attack(void)
 
 int main(int argc, char **argv)
 {
-	int done = 0;
+	struct answer done = { 0 };
 
 	if (argc == 4 && strcmp(argv[1], "victim") == 0)
 		victim_main((int)strtol(argv[2], NULL, 10), (int)strtol(argv[3], NULL, 10));

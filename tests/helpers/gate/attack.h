@@ -32,6 +32,8 @@ extern const size_t n_routes;
 /* One of the nine forbidden ways of a flood; like go() above, but never fatal. */
 int flood_step(unsigned int i, pid_t victim, int pidfd);
 #define FLOOD_WAYS 9
+/* The hook of the guard that has to refuse it. */
+extern const enum rw_gate_hook flood_hooks[FLOOD_WAYS];
 
 /* Folder of the victim's cgroup, in the environment: it outlives exec. */
 #define VICTIM_CGROUP "GATE_ATTACK_CGROUP"
@@ -48,13 +50,18 @@ struct attacker {
 	pid_t pid;
 };
 
+struct answer {
+	int err; /* errno, 0 when it worked; of a race or a flood: how many attempts worked */
+	unsigned int other; /* of a flood: attempts that failed otherwise than with EPERM */
+	int other_err;	    /* the last one's errno */
+};
+
 void attacker_start(struct attacker *a);
 /* Sends an order; attacker_answer() has what came of it. */
 void attacker_order(const struct attacker *a, enum order what, unsigned int n, pid_t victim);
-int attacker_answer(const struct attacker *a);
+struct answer attacker_answer(const struct attacker *a);
+/* Both; the answer's err. */
 int attacker_do(const struct attacker *a, enum order what, unsigned int n, pid_t victim);
-/* Is there an answer within that time? */
-bool attacker_ready(const struct attacker *a, int timeout_ms);
 void attacker_stop(struct attacker *a);
 /* The loop itself, for the program that an attacker has made of itself by exec. */
 _Noreturn void attacker_loop(int sock);

@@ -55,39 +55,50 @@ static int race(int pidfd)
 	return atomic_load(&r.won);
 }
 
-static int flood(unsigned int n, pid_t victim, int pidfd)
+static struct answer flood(unsigned int n, pid_t victim, int pidfd)
 {
-	int passed = 0;
+	struct answer a = { 0 };
 
-	for (unsigned int i = 0; i < n; i++)
-		passed += flood_step(i, victim, pidfd) == 0;
-	return passed;
+	for (unsigned int i = 0; i < n; i++) {
+		int err = flood_step(i, victim, pidfd);
+
+		a.err += err == 0;
+		if (err == 0 || err == EPERM)
+			continue;
+		a.other++;
+		a.other_err = err;
+	}
+	return a;
 }
 
-static int obey(const struct command *c, int pidfd)
+static struct answer obey(const struct command *c, int pidfd)
 {
 	switch ((enum order)c->what) {
 	case ORDER_ROUTE:
-		return routes[c->n].go(c->victim, pidfd);
+		return (struct answer){ .err = routes[c->n].go(c->victim, pidfd) };
 	case ORDER_TERM:
-		return send_term(pidfd);
+		return (struct answer){ .err = send_term(pidfd) };
 	case ORDER_RACE:
-		return race(pidfd);
+		return (struct answer){ .err = race(pidfd) };
 	case ORDER_FLOOD:
 		return flood(c->n, c->victim, pidfd);
 	}
-	return EINVAL;
+	return (struct answer){ .err = EINVAL };
 }
 
 _Noreturn void attacker_loop(int sock)
 {
+	struct answer answer;
 	struct command c;
-	int answer, pidfd;
+	int pidfd;
 
 	limit_life();
 	while (read(sock, &c, sizeof(c)) == (ssize_t)sizeof(c)) {
 		pidfd = (int)syscall(SYS_pidfd_open, c.victim, 0);
-		answer = pidfd < 0 ? errno : obey(&c, pidfd);
+		if (pidfd < 0) /* no victim: nothing of a flood is tried */
+			answer = (struct answer){ errno, c.n, errno };
+		else
+			answer = obey(&c, pidfd);
 		close(pidfd);
 		if (write(sock, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
 			break;
@@ -124,18 +135,12 @@ void attacker_order(const struct attacker *a, enum order what, unsigned int n, p
 		die("attacker");
 }
 
-bool attacker_ready(const struct attacker *a, int timeout_ms)
+struct answer attacker_answer(const struct attacker *a)
 {
 	struct pollfd p = { .fd = a->sock, .events = POLLIN };
+	struct answer answer;
 
-	return poll(&p, 1, timeout_ms) > 0;
-}
-
-int attacker_answer(const struct attacker *a)
-{
-	int answer;
-
-	if (!attacker_ready(a, 60000) ||
+	if (poll(&p, 1, 60000) <= 0 ||
 	    read(a->sock, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
 		die("attacker does not answer");
 	return answer;
@@ -144,7 +149,7 @@ int attacker_answer(const struct attacker *a)
 int attacker_do(const struct attacker *a, enum order what, unsigned int n, pid_t victim)
 {
 	attacker_order(a, what, n, victim);
-	return attacker_answer(a);
+	return attacker_answer(a).err;
 }
 
 void attacker_stop(struct attacker *a)

@@ -430,6 +430,11 @@ static int flood_open(pid_t v)
 	return 0;
 }
 
+const enum rw_gate_hook flood_hooks[FLOOD_WAYS] = {
+	RW_GATE_KILL, RW_GATE_KILL,  RW_GATE_KILL,   RW_GATE_KILL, RW_GATE_KILL,
+	RW_GATE_FORK, RW_GATE_FCNTL, RW_GATE_PTRACE, RW_GATE_OPEN,
+};
+
 /* Signals that a victim survives and counts, should one get through. */
 int flood_step(unsigned int i, pid_t v, int pidfd)
 {
