@@ -40,7 +40,7 @@ def submitted_twice(t, row):
     race(t, row, "submitted_twice_at_once")
 
 
-@experiment("G8", "the gate is killed on the way to the signal and started anew: no signal without "
+@experiment("G8a", "the gate is killed on the way to the signal and started anew: no signal without "
             "INTENT, none twice, none guessed", check=None, full=10000)
 def gate_killed(t, row):
     race(t, row, "killed_at_every_step")

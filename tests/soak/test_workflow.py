@@ -206,8 +206,8 @@ def round_of(t, row, s, number):
     return hit
 
 
-@experiment("G8", "daemon or gate killed while incidents walk through their states: one incident, legal "
-            "states, one signal or none, both chains whole", check=4, full=400)
+@experiment("G8b", "daemon or gate killed while incidents walk through their states: one incident, legal "
+            "states, one signal or none, both chains whole", check=4, full=1000)
 def killed_on_the_way(t, row):
     hit, s = [], None
     for number in range((row.count + KILLS - 1) // KILLS):
