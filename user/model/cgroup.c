@@ -381,6 +381,7 @@ void cgroup_tick(struct runaway_model *m, uint64_t now_ns)
 		if (cg->total_cpu_ns == cg->window_cpu_ns) {
 			cg->cores = 0;
 			cg->hot = false;
+			cg->ran_ns = now_ns;
 			*at = cg->hot_next;
 			continue;
 		}
@@ -401,5 +402,5 @@ void cgroup_tick(struct runaway_model *m, uint64_t now_ns)
 		*at = cg->going_next;
 		cgroup_destroy(m, cg);
 	}
-	series_refill(m);
+	series_refill(m, now_ns);
 }

@@ -237,7 +237,7 @@ bool cgroup_name_is_ci(const char *name, size_t len);
 void cgroup_credit(struct runaway_model *m, struct runaway_cgroup *cg, uint64_t delta);
 bool series_give(struct runaway_model *m, struct runaway_cgroup *cg);
 void series_take(struct runaway_model *m, struct runaway_cgroup *cg);
-void series_refill(struct runaway_model *m);
+void series_refill(struct runaway_model *m, uint64_t now_ns);
 bool cgroup_is_root(const struct runaway_cgroup *cg);
 
 /* ---- ci.c, ci_table.c ---- */

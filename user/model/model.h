@@ -108,6 +108,7 @@ struct runaway_cgroup {
 	bool going;	  /* in the list of the removed */
 	bool series_slot; /* its series takes one of limits.series: the root's does not */
 	bool counted_ci;
+	uint64_t ran_ns;     /* the tick at which it was found to run no more; 0: it never ran */
 	uint64_t found_ns;   /* last seen in the mounted tree */
 	uint32_t oldest_pid; /* oldest member, valid for the pass `oldest_pass` */
 	uint64_t oldest_start_ns, oldest_pass;

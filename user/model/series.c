@@ -7,6 +7,11 @@
 
 #include "model/internal.h"
 
+/* A cgroup that burns a hundredth of a core may take the slot of one that was idle for ten minutes.
+ */
+#define SERIES_CORES_MIN 0.01
+#define SERIES_IDLE_NS	 (600 * NSEC_PER_SEC)
+
 static void make_hot(struct runaway_model *m, struct runaway_cgroup *cg)
 {
 	if (cg->hot)
@@ -58,16 +63,40 @@ void series_take(struct runaway_model *m, struct runaway_cgroup *cg)
 	cg->has_series = cg->series_slot = false;
 }
 
-void series_refill(struct runaway_model *m)
+/* The busiest that has none. */
+static struct runaway_cgroup *first_in_line(const struct runaway_model *m)
 {
-	while (m->series_used < m->limits.series) {
-		struct runaway_cgroup *best = NULL;
+	struct runaway_cgroup *best = NULL;
 
-		for (struct runaway_cgroup *cg = m->cgroup_hot; cg; cg = cg->hot_next)
-			if (!cg->has_series && !cg->removed_ns &&
-			    (!best || cg->cores > best->cores))
-				best = cg;
-		if (!best || !series_give(m, best))
-			return;
+	for (struct runaway_cgroup *cg = m->cgroup_hot; cg; cg = cg->hot_next)
+		if (!cg->has_series && !cg->removed_ns && (!best || cg->cores > best->cores))
+			best = cg;
+	return best;
+}
+
+/* Who holds a slot for nothing: never burned anything, or long ago; the longest idle of them. */
+static struct runaway_cgroup *idle_holder(const struct runaway_model *m, uint64_t now_ns)
+{
+	struct runaway_cgroup *found = NULL;
+
+	for (struct runaway_cgroup *cg = m->cgroups; cg; cg = cg->hh.next)
+		if (cg->series_slot && !cg->hot &&
+		    (cg->series_cpu_ns == 0 || now_ns - cg->ran_ns > SERIES_IDLE_NS) &&
+		    (!found || cg->ran_ns < found->ran_ns))
+			found = cg;
+	return found;
+}
+
+void series_refill(struct runaway_model *m, uint64_t now_ns)
+{
+	struct runaway_cgroup *next = first_in_line(m), *idle;
+
+	while (next && m->series_used < m->limits.series && series_give(m, next))
+		next = first_in_line(m);
+	/* One a tick is enough, and looking for it costs a look at all of them. */
+	idle = next && next->cores >= SERIES_CORES_MIN ? idle_holder(m, now_ns) : NULL;
+	if (idle) {
+		series_take(m, idle);
+		series_give(m, next);
 	}
 }

@@ -90,6 +90,47 @@ static void test_a_freed_slot_goes_to_the_busiest(void **state)
 	world_free(&w);
 }
 
+/* Who came first does not keep a slot for nothing; what has a series is never made smaller. */
+static void test_an_idle_slot_goes_to_who_burns(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_new_limits(&w, 100, 100, 2);
+	cgroup_ev(&w, RW_CG_FOUND, 1, 0, 0, "/");
+	cgroup_ev(&w, RW_CG_FOUND, 2, 1, 0, "/ran-once");
+	cgroup_ev(&w, RW_CG_FOUND, 3, 1, 0, "/never-ran");
+	cgroup_ev(&w, RW_CG_FOUND, 4, 1, 0, "/busy");
+	cgroup_ev(&w, RW_CG_FOUND, 5, 1, 0, "/busy-too");
+	tick(&w);
+	cgroup_cpu(&w, 2, 50 * MSEC);
+	w.now_ns += SEC;
+	tick(&w);
+	w.now_ns += SEC;
+	cgroup_cpu(&w, 4, 900 * MSEC);
+	cgroup_cpu(&w, 5, 300 * MSEC);
+	tick(&w);
+	assert_false(cg(&w, 3)->has_series);
+	assert_true(cg(&w, 4)->has_series);
+	assert_true(cg(&w, 2)->has_series); /* it burned a moment ago */
+	assert_false(cg(&w, 5)->has_series);
+	assert_int_equal(w.m->series_used, 2);
+	w.now_ns += 601 * SEC;
+	cgroup_cpu(&w, 4, 1000 * MSEC);
+	cgroup_cpu(&w, 5, 300 * SEC);
+	tick(&w);
+	assert_false(cg(&w, 2)->has_series);
+	assert_true(cg(&w, 5)->has_series);
+	assert_int_equal(cg(&w, 2)->series_cpu_ns,
+			 50 * MSEC); /* goes on from there, if it comes back */
+	/* A flicker takes nobody's slot. */
+	w.now_ns += 601 * SEC;
+	cgroup_cpu(&w, 2, 51 * MSEC);
+	tick(&w);
+	assert_false(cg(&w, 2)->has_series);
+	world_free(&w);
+}
+
 /* A group known by its id alone takes a slot; when it turns out to be the root, it gives it back.
  */
 static void test_the_root_needs_no_slot(void **state)
@@ -116,6 +157,7 @@ int main(void)
 		cmocka_unit_test(test_slots_are_given_in_order),
 		cmocka_unit_test(test_descendants_count_into_their_ancestors_series),
 		cmocka_unit_test(test_a_freed_slot_goes_to_the_busiest),
+		cmocka_unit_test(test_an_idle_slot_goes_to_who_burns),
 		cmocka_unit_test(test_the_root_needs_no_slot),
 	};
 
