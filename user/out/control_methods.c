@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "out/control_private.h"
 
-#define PID_MAX	       4194304 /* the kernel's own limit, 64 bit */
+#define PID_MAX	       INT32_MAX /* of pid_t: what the kernel never gives is just not there */
 #define LIMIT_MAX      100000
 #define TOP_MAX	       1000
 #define TOP_DEFAULT    20
@@ -179,12 +179,20 @@ static int run_lane_show(struct control_call *call, struct json_writer *w)
 	return show_lanes(call, &builtin, w);
 }
 
+/* Is the configuration at fault, not the run? Its file is a part of it: at a start it is the same.
+ */
+static bool bad_configuration(int err)
+{
+	return err == -EINVAL || err == -ENOENT || err == -EACCES || err == -EFBIG ||
+	       err == -EISDIR;
+}
+
 /* What a callback of the daemon said, as the call's error. */
 static int refused(struct control_call *call, int err, char *why)
 {
 	_cleanup_free_ char *owned = why;
 
-	return runaway_control_fail(call, err == -EINVAL ? "usage" : "failed", "%s",
+	return runaway_control_fail(call, bad_configuration(err) ? "usage" : "failed", "%s",
 				    owned ? owned : strerror(-err));
 }
 
@@ -394,13 +402,21 @@ static const struct control_method methods[] = {
 	{ "store.verify", ROLE_VIEWER, run_store_verify, { { 0 } } },
 };
 
+/* The client's verbs have dashes where methods have underscores: either is understood. */
+static bool is_method(const char *method, const char *name)
+{
+	for (; *method && (*method == *name || (*method == '_' && *name == '-')); method++)
+		name++;
+	return !*method && !*name;
+}
+
 const struct control_method *runaway_control_method(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-		if (strcmp(methods[i].name, name) == 0)
+		if (is_method(methods[i].name, name))
 			return &methods[i];
 	for (const struct control_method *m = runaway_control_workflow; m->name; m++)
-		if (strcmp(m->name, name) == 0)
+		if (is_method(m->name, name))
 			return m;
 	return NULL;
 }

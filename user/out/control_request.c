@@ -122,6 +122,8 @@ static int check_envelope(struct control_call *call, const cJSON *req)
 	if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(req, "method")))
 		return runaway_control_fail(call, "usage", "\"method\" must be a string");
 	item = cJSON_GetObjectItemCaseSensitive(req, "params");
+	if (cJSON_IsNull(item))
+		item = NULL;
 	if (item && !cJSON_IsObject(item))
 		return runaway_control_fail(call, "usage", "\"params\" must be an object");
 	call->params = item;

@@ -10,6 +10,7 @@ static void test_every_method_answers(void **state)
 	} row[] = {
 		{ "{\"id\":1,\"method\":\"status\"}", "\"version\":\"1.2.3\"" },
 		{ "{\"id\":1,\"method\":\"status\",\"params\":{}}", "\"uid\":65534" },
+		{ "{\"id\":1,\"method\":\"status\",\"params\":null}", "\"uid\":65534" },
 		{ "{\"id\":1,\"method\":\"doctor\"}", "\"checks\":[" },
 		{ "{\"id\":1,\"method\":\"proc.orphans\"}", "\"pid\":500" },
 		{ "{\"id\":1,\"method\":\"proc.show\",\"params\":{\"pid\":500}}", "\"pid\":501" },
@@ -147,7 +148,7 @@ static void test_bad_requests(void **state)
 		{ "{\"id\":1,\"method\":\"proc.show\",\"params\":{\"pid\":1.5}}", "usage" },
 		{ "{\"id\":1,\"method\":\"proc.show\",\"params\":{\"pid\":0}}", "usage" },
 		{ "{\"id\":1,\"method\":\"proc.show\",\"params\":{\"pid\":-1}}", "usage" },
-		{ "{\"id\":1,\"method\":\"proc.show\",\"params\":{\"pid\":4194305}}", "usage" },
+		{ "{\"id\":1,\"method\":\"proc.show\",\"params\":{\"pid\":2147483648}}", "usage" },
 		{ "{\"id\":1,\"method\":\"proc.show\",\"params\":{\"pid\":1e308}}", "usage" },
 		{ "{\"id\":1,\"method\":\"proc.show\",\"params\":{\"pid\":1,\"pid\":2}}", "usage" },
 		{ "{\"id\":1,\"method\":\"proc.show\",\"params\":{\"pid\":4194304}}", "not_found" },
@@ -274,6 +275,8 @@ static void test_roles(void **state)
 		{ ROLE_VIEWER, "config.reload", "denied" },
 		{ ROLE_OPERATOR, "status", "none" },
 		{ ROLE_OPERATOR, "config.reload", "none" },
+		{ ROLE_VIEWER, "incident.dry-run", "denied" }, /* as the client's verb is written */
+		{ ROLE_OPERATOR, "incident.dry", "usage" },
 		{ ROLE_OWNER, "config.reload", "none" },
 		{ ROLE_OWNER, "finding.list", "none" },
 	};
@@ -316,6 +319,10 @@ static void test_reload_refused(void **state)
 	assert_string_equal(runaway_json_str(error, "code", ""), "usage");
 	assert_string_equal(runaway_json_str(error, "message", ""),
 			    "x.json:3: lanes[0].trigger: \"no\"\n");
+	cJSON_Delete(answer);
+	f->reload_err = -ENOENT; /* the file is gone: the configuration's fault */
+	answer = ask(f, fd, "{\"method\":\"config.reload\"}");
+	assert_string_equal(code_of(answer), "usage");
 	cJSON_Delete(answer);
 	f->reload_err = -EIO;
 	answer = ask(f, fd, "{\"method\":\"config.reload\"}");
