@@ -108,6 +108,8 @@ static struct range parse_range(struct span part)
 	return r;
 }
 
+#define TEXT_NAMED 3
+
 /* Quality of our text form: the most specific range that covers it counts. */
 struct text_quality {
 	int quality, rank;
@@ -115,7 +117,7 @@ struct text_quality {
 
 static void offer_text(struct text_quality *t, const struct range *r)
 {
-	int rank = span_is(r->type, "text/plain") ? 3
+	int rank = span_is(r->type, "text/plain") ? TEXT_NAMED
 		   : span_is(r->type, "text/*")	  ? 2
 		   : span_is(r->type, "*/*")	  ? 1
 						  : 0;
@@ -144,6 +146,10 @@ enum metrics_format runaway_metrics_negotiate(const char *accept)
 			offer_text(&text, &r);
 		}
 	}
+	/* Whoever names it asks for it: a tie with "anything" goes to it, one with the other name
+	 * does not. */
+	if (open > 0 && open == text.quality)
+		return text.rank < TEXT_NAMED ? METRICS_OPENMETRICS : METRICS_TEXT;
 	return open > text.quality ? METRICS_OPENMETRICS : METRICS_TEXT;
 }
 
