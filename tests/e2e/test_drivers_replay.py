@@ -10,11 +10,12 @@ import json
 import lzma
 import os
 import re
+import subprocess
 
 import recordings
 from driver_cases import CASES, markdown
 from driver_replay import expected, replay, replay_lanes, told
-from harness import ROOT, main, test
+from harness import CLEAN_ENV, ROOT, main, test
 
 FIXTURES = os.path.join(ROOT, "tests", "fixtures", "recordings")
 TIMES = {"age_s": 6, "for_s": 3, "clear_for_s": 2}
@@ -49,6 +50,27 @@ def the_built_in_times_are_not_reached(t):
         with open(path, "wb") as f:
             f.write(unpack(case))
         assert replay(t, path, config) == b"", case.name
+
+
+@test
+def the_client_makes_one_document_of_a_replay(t):
+    config = t.write("lanes.json", json.dumps({"lanes": replay_lanes(t, **TIMES)}))
+    path = t.path("one.rec")
+    with open(path, "wb") as f:
+        f.write(unpack(next(c for c in CASES if c.root)))
+
+    def client(*more):
+        return subprocess.run([t.runawayctl, *more, "lane", "test", config, "--replay", path],
+                              cwd=t.tmp, env=CLEAN_ENV, capture_output=True, timeout=60, check=False)
+
+    lines = [json.loads(line) for line in replay(t, path, config).splitlines()]
+    assert lines and json.loads(client("-j").stdout) == lines
+    assert client().stdout == replay(t, path, config)
+    with open(path, "wb") as f:
+        f.write(b"GIF89a")
+    r = client("-j")
+    assert r.returncode == 2 and not r.stderr, r
+    assert "not a recording" in json.loads(r.stdout)["error"]["message"], r
 
 
 def paths_in(data):

@@ -115,6 +115,7 @@ struct cli_value runaway_cli_option(const struct cli *c, const char *name);
 /* ---- help.c ---- */
 void runaway_cli_usage(const struct cli *c, FILE *f);
 int runaway_cli_help(struct cli *c);
+int runaway_cli_version(struct cli *c);
 
 /* ---- call.c ---- */
 /* Says what went wrong, on standard error or, with -o json, as a document. Returns the status. */
@@ -157,6 +158,13 @@ struct cli_error {
  */
 int runaway_cli_exchange(const char *path, const char *line, size_t len, FILE *note,
 			 struct strbuf *ret, struct cli_error *ret_error);
+
+/* ---- lane_replay.c ---- */
+/*
+ * runawayd --replay RECORDING --config CONFIG in our place: its output is ours. With -o json its
+ * lines are the elements of one array, and its error is an error document. Its exit status.
+ */
+int runaway_cli_lane_replay(struct cli *c, const char *recording, const char *config);
 
 /* ---- live.c ---- */
 /* Calls again each second on a terminal until Ctrl-C or q; else, and with --once, once. */

@@ -56,6 +56,35 @@ void runaway_cli_usage(const struct cli *c, FILE *f)
 
 int runaway_cli_help(struct cli *c)
 {
-	runaway_cli_usage(c, c->out);
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	_cleanup_free_ char *text = NULL;
+	struct json_writer w;
+	size_t size;
+	FILE *f;
+
+	if (!c->json) {
+		runaway_cli_usage(c, c->out);
+		return CLI_OK;
+	}
+	f = open_memstream(&text, &size);
+	if (f)
+		runaway_cli_usage(c, f);
+	if (!f || fclose(f) != 0)
+		return runaway_cli_fail(c, "failed", "out of memory");
+	json_init(&w, &b, false);
+	json_object_begin(&w);
+	json_kv_string(&w, "help", text);
+	json_object_end(&w);
+	fprintf(c->out, "%s\n", b.data);
+	return CLI_OK;
+}
+
+int runaway_cli_version(struct cli *c)
+{
+	if (c->json)
+		fprintf(c->out, "{\"version\":\"%s\",\"commit\":\"%s\"}\n", RUNAWAY_VERSION,
+			RUNAWAY_COMMIT);
+	else
+		fprintf(c->out, "runawayctl %s (%s)\n", RUNAWAY_VERSION, RUNAWAY_COMMIT);
 	return CLI_OK;
 }

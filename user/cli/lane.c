@@ -83,35 +83,12 @@ static int print_test(struct cli *c, const cJSON *list)
 	return CLI_OK;
 }
 
-/* The daemon's program lies beside ours, in sbin beside our bin, or in PATH. */
-static void exec_daemon(char **argv)
-{
-	static const char *const place[] = { "runawayd", "../sbin/runawayd" };
-	char self[PATH_MAX], path[PATH_MAX + 32];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	self[n > 0 ? n : 0] = '\0';
-	slash = strrchr(self, '/');
-	for (size_t i = 0; slash && i < ARRAY_SIZE(place); i++) {
-		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - self), self, place[i]);
-		execv(path, argv);
-	}
-	execvp("runawayd", argv);
-}
-
-/* A replay is runawayd's own work: no daemon runs, no privilege is needed. */
 static int run_test(struct cli *c)
 {
 	struct cli_value replay = runaway_cli_option(c, "--replay");
-	char *argv[] = { (char *)"runawayd", (char *)"--replay", (char *)replay.string,
-			 (char *)"--config", (char *)c->arg[0],	 NULL };
 
-	if (!replay.set)
-		return runaway_cli_call(c);
-	exec_daemon(argv);
-	return runaway_cli_fail(c, "failed", "runawayd, which replays, was not found: %s",
-				strerror(errno));
+	return replay.set ? runaway_cli_lane_replay(c, replay.string, c->arg[0])
+			  : runaway_cli_call(c);
 }
 
 static const struct cli_verb verbs[] = {

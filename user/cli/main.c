@@ -28,10 +28,8 @@ static int run(struct cli *c)
 {
 	if (c->help)
 		return runaway_cli_help(c);
-	if (c->version) {
-		fprintf(c->out, "runawayctl %s (%s)\n", RUNAWAY_VERSION, RUNAWAY_COMMIT);
-		return CLI_OK;
-	}
+	if (c->version)
+		return runaway_cli_version(c);
 	return c->verb->run ? c->verb->run(c) : runaway_cli_call(c);
 }
 

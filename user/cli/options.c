@@ -34,8 +34,12 @@ static bool option_is(const struct cli_option *o, const char *arg, const char **
 	size_t len = strlen(o->name);
 
 	*ret_value = NULL;
-	if (o->alias && strcmp(arg, o->alias) == 0)
-		return true;
+	if (o->alias && strncmp(arg, o->alias, strlen(o->alias)) == 0) {
+		/* "-o json" and "-ojson" */
+		if (o->type != CLI_FLAG && arg[strlen(o->alias)])
+			*ret_value = arg + strlen(o->alias);
+		return *ret_value || !arg[strlen(o->alias)];
+	}
 	if (strncmp(arg, o->name, len) != 0)
 		return false;
 	if (arg[len] == '=')
@@ -189,6 +193,13 @@ static int set_noun(struct cli *c, const char *name)
 	return CLI_OK;
 }
 
+/* "help" is a word of ours where a noun, a verb or a first argument may stand; behind "--" it is
+ * not. */
+static bool asks_for_help(const struct cli *c, const char *arg)
+{
+	return c->noun && !c->arg_count && strcmp(arg, "help") == 0;
+}
+
 static int parse_position(struct cli *c, const char *arg)
 {
 	if (!c->noun)
@@ -211,7 +222,7 @@ static void find_form(struct cli *c, int argc, char **argv)
 		const char *next = i + 1 < argc ? argv[i + 1] : "";
 
 		if (strcmp(argv[i], "-j") == 0 || strcmp(argv[i], "--json") == 0 ||
-		    strcmp(argv[i], "--output=json") == 0)
+		    strcmp(argv[i], "--output=json") == 0 || strcmp(argv[i], "-ojson") == 0)
 			c->json = true;
 		if ((strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--output") == 0) &&
 		    strcmp(next, "json") == 0)
@@ -246,6 +257,10 @@ int runaway_cli_parse(struct cli *c, int argc, char **argv)
 
 		if (options && strcmp(arg, "--") == 0) {
 			options = false;
+			continue;
+		}
+		if (options && asks_for_help(c, arg)) {
+			c->help = true;
 			continue;
 		}
 		r = options && arg[0] == '-' && arg[1] ? parse_option(&p) : parse_position(c, arg);

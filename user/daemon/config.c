@@ -235,7 +235,7 @@ static const char *const top_keys[] = {
 	"store",      "workers",    "rule_packs",	  NULL
 };
 
-static int read_all(struct reader *r, const cJSON *root, struct config *c)
+int config_read_all(struct reader *r, const cJSON *root, struct config *c)
 {
 	int err;
 
@@ -284,7 +284,7 @@ int config_parse(const char *name, char *text, size_t len, struct config *ret, c
 	if (!err)
 		err = config_document(&r, text, len, &root);
 	if (!err)
-		err = read_all(&r, root, &c);
+		err = config_read_all(&r, root, &c);
 	if (err) {
 		if (!r.error && asprintf(&r.error, "%s: %s", name, runaway_strerror(err)) < 0)
 			r.error = NULL;

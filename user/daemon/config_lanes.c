@@ -72,7 +72,7 @@ int config_read_lanes(struct reader *r, const cJSON *root, struct lane_set *ret)
 
 static int parse_lanes(struct reader *r, char *text, size_t len, struct lane_set *own)
 {
-	static const char *const keys[] = { "lanes", NULL };
+	_cleanup_(config_free) struct config whole = { 0 };
 	_cleanup_cjson_ cJSON *root = NULL;
 	int err = config_document(r, text, len, &root);
 
@@ -82,7 +82,10 @@ static int parse_lanes(struct reader *r, char *text, size_t len, struct lane_set
 		return read_list(r, root, "", own);
 	if (!cJSON_IsObject(root) || !cJSON_GetObjectItemCaseSensitive(root, "lanes"))
 		return read_lane(r, root, "", own);
-	err = config_known_keys(r, root, "", keys);
+	/* A configuration: tried as a whole, so that what is tried is what a reload would take. */
+	err = config_defaults(&whole);
+	if (!err)
+		err = config_read_all(r, root, &whole);
 	return err ? err : config_read_lanes(r, root, own);
 }
 

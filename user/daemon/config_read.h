@@ -54,6 +54,8 @@ int config_strings(struct reader *r, const cJSON *obj, const char *path, size_t 
 int config_array(struct reader *r, const cJSON *obj, const char *path, size_t max_count,
 		 const char *allowed, const cJSON **ret);
 
+/* A whole document over what *c has, which may be changed on failure, too. */
+int config_read_all(struct reader *r, const cJSON *root, struct config *c);
 /* Sections with a file of their own. `root` is the document. */
 int config_read_lanes(struct reader *r, const cJSON *root, struct lane_set *ret);
 int config_read_roles(struct reader *r, const cJSON *root, struct config *c);

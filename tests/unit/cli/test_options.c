@@ -137,6 +137,10 @@ static void test_help_needs_nothing_complete(void **state)
 					     "help|proc|show",
 					     "--help|status",
 					     "proc|top|--help",
+					     "proc|help",
+					     "proc|show|help",
+					     "status|help",
+					     "incident|list|--limit|3|help",
 					     "-V" };
 
 	(void)state;

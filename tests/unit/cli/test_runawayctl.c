@@ -173,6 +173,9 @@ static void test_tables(void **state)
 		{ "help", "proc orphans", 0 },
 		{ "help|incident", "incident readback ID", 0 },
 		{ "incident|list|-h", "--status STATUS", 0 },
+		{ "incident|help", "incident readback ID", 0 },
+		{ "-ojson|proc|show|help", "{\"help\":\"usage: runawayctl", 0 },
+		{ "-j|--version", "{\"version\":\"", 0 },
 	};
 
 	(void)state;
@@ -313,6 +316,7 @@ static void test_exit_statuses(void **state)
 		int status;
 	} row[] = {
 		{ "proc|show|4000000", "no living process", 5 },
+		{ "proc|show|99999999", "no living process", 5 },
 		{ "incident|show|inc_x", "no incident", 5 },
 		{ "config|check|/no/such/file", "No such file", 5 },
 		{ "config|reload", "needs the role operator", 3 },
@@ -324,7 +328,7 @@ static void test_exit_statuses(void **state)
 		{ "incident|end|x", "list, show, readback, packet", 2 },
 		{ "gates|status", "unknown noun", 2 },
 		{ "incident|approve|x", "approve needs --plan", 2 },
-		{ "incident|apply|x", "apply needs --plan", 2 },
+		{ "incident|apply|x", "needs the role operator", 3 },
 		{ "incident|apply|x|--plan|abc", "--plan takes 64 to 64 bytes", 2 },
 		{ "incident|dry-run|x", "needs the role operator", 3 },
 		{ "incident|no-action|x", "needs --reason", 2 },

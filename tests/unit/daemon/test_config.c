@@ -375,7 +375,11 @@ static void lanes_alone_come_in_three_forms(void **s)
 		{ "// mine\n{\"lanes\":[{\"lane_id\":\"a\",\"trigger\":{\"age_s_min\":1}},"
 		  "{\"lane_id\":\"ci_runner_load_saturation\",\"enabled\":false}]}",
 		  2, NULL },
-		{ "{\"lanes\":[],\"env\":\"x\"}", 0, "test:1: env: unknown key; known are lanes" },
+		{ "{\"env\":\"x\",\"lanes\":[{\"lane_id\":\"a\",\"trigger\":{\"age_s_min\":1}}],"
+		  "\"sample_interval_ms\":200}",
+		  1, NULL },
+		{ "{\"lanes\":[],\n\"sample_interval_ms\":5}", 0,
+		  "test:2: sample_interval_ms: out of range; milliseconds from 100 to 60000" },
 		{ "[{\"lane_id\":\"a\",\"trigger\":{\"age_s_min\":-1}}]", 0,
 		  "test:1: [0].trigger.age_s_min: out of range; seconds from 0 to 31536000" },
 		{ "\n{\"lane_id\":\"a\",\n\"trigger\":{}}", 0,
