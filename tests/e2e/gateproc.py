@@ -23,6 +23,7 @@ from harness import CLEAN_ENV, SLOWNESS, wait_for
 
 SODIUM = ctypes.CDLL(ctypes.util.find_library("sodium") or "libsodium.so.23")
 assert SODIUM.sodium_init() >= 0
+_libc = ctypes.CDLL(None, use_errno=True)
 POLICY = "triage_packet_then_dry_run_then_gated_sigterm"
 LANE = "orphan_browser_smoke_runaway_process"
 HOST = "ci-host-1"
@@ -68,6 +69,18 @@ class Key:
 def enforced():
     """Is this a guest whose kernel has to enforce the guard?"""
     return os.environ.get("RUNAWAY_TEST_GATE_TIER") == "T1"
+
+
+def scoped():
+    """Has this kernel Landlock's signal scope, by its number and its list of LSMs?"""
+    if tuple(int(n) for n in os.uname().release.split(".")[:2]) < (6, 12):
+        return False
+    try:
+        with open("/sys/kernel/security/lsm", encoding="ascii") as f:
+            return "landlock" in f.read().strip().split(",")
+    except OSError:
+        # Nobody mounted the list (a guest has it): the answer of the kernel to a question without effect.
+        return _libc.syscall(444, None, 0, 1) >= 6  # landlock_create_ruleset, LANDLOCK_CREATE_RULESET_VERSION
 
 
 def check_tier(status):

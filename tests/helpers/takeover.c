@@ -3,8 +3,9 @@
  * takeover PID NR[:ARG,…]…: makes another process do these system calls, as somebody
  * who has taken it over could, and prints for each its errno (0: the kernel did it), or
  * "ended" when the process was ended for it. An argument is a number, @TEXT (a pointer
- * to that text) or %SIG (a pointer to the siginfo of a queued signal). The process goes on
- * with what it was doing.
+ * to that text), %SIG (a pointer to the siginfo of a queued signal), #N/N (a pointer to two
+ * 64-bit numbers and zeros behind them) or $ (what the call before gave). The process goes
+ * on with what it was doing.
  *
  * It is traced for that, which needs root; who traces is no part of what is tried.
  */
@@ -25,6 +26,7 @@
 
 static pid_t pid;
 static struct user_regs_struct before;
+static long last;
 
 static void peek(uint64_t at, void *to, size_t n)
 {
@@ -91,7 +93,17 @@ static uint64_t argument(const char *text, int n)
 		poke(at, &info, sizeof(info));
 		return at;
 	}
-	return (uint64_t)strtoll(text, NULL, 0);
+	if (*text == '#') {
+		uint64_t two[ROOM / sizeof(uint64_t)] = { 0 };
+		char *end;
+
+		two[0] = strtoull(text + 1, &end, 0);
+		if (*end == '/')
+			two[1] = strtoull(end + 1, NULL, 0);
+		poke(at, two, sizeof(two));
+		return at;
+	}
+	return *text == '$' ? (uint64_t)last : (uint64_t)strtoll(text, NULL, 0);
 }
 
 /* What the system call gave; false when the process did not outlive it. */
@@ -136,6 +148,7 @@ int main(int argc, char **argv)
 			puts("ended");
 			return 0;
 		}
+		last = got;
 		printf("%ld\n", got < 0 && got > -4096 ? -got : 0);
 	}
 	if (ptrace(PTRACE_SETREGS, pid, NULL, &before) || ptrace(PTRACE_DETACH, pid, NULL, NULL))
