@@ -2,17 +2,23 @@
 """Attacks on the gate that are counted: a few in `make check`, many in `make soak`."""
 
 import contextlib
+import ctypes
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 
+import procfs
 from cgroups import kill_if
-from gateproc import Gate, canonical, orphan
+from gateproc import LANE, Gate, canonical, counting_orphan, orphan
 from gatescene import VIEWER, Scene, alive, gated_lane, ids
 from harness import SLOWNESS, wait_for
+
+PTRACE_CONT, PTRACE_SEIZE, PTRACE_DETACH = 7, 0x4206, 17
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def disarm_in_the_middle(gate, pid, wait_s):
@@ -33,11 +39,23 @@ def of_no_use(gate, n, real_pid, expected, **changes):
         assert done["allowed"] is False and done["reason"] == expected, (expected, done)
 
 
+def kernel_thread():
+    """One that /proc shows, by the flag that makes it one."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            if int(f.read().rsplit(")", 1)[1].split()[6]) & 0x00200000:  # PF_KTHREAD
+                return int(pid)
+    raise AssertionError("no kernel thread can be seen: run this in the host's pid namespace")
+
+
 def protected(t, n):
     """How many attempts at protected targets were refused."""
     gate = Gate(t).start()
     pid = orphan(t)
+    kthread = gate.ask("look", pid=kernel_thread())
+    assert kthread["pass"], kthread
     cases = (
+        ("protected_kthread", pid, {"pid": kthread["pid"], "start_ns": kthread["start_ns"]}),
         ("protected_init", os.getpid(), {"pid": 1, "exe": "/sbin/init"}),
         ("protected_daemon", gate.daemon.pid, {}),
         ("protected_gate", gate.status0["authoriser_pid"], {}),
@@ -49,6 +67,88 @@ def protected(t, n):
         of_no_use(gate, n, real_pid, expected, **changes)
     assert alive(pid)
     return n * len(cases)
+
+
+# ---- targets that do not simply end (G11) ----
+
+
+def signalled(gate, pid):
+    # A lane of its own: a lane's budget is 100 an hour.
+    plan, approval = gate.documents(pid, lane_id=f"{LANE}_{pid}")
+    done = gate.apply(plan, approval)
+    assert done["targets"][0]["outcome"] == "signalled", done
+    return plan
+
+
+def dead(t, gate, n):
+    """Its parent has not asked how it ended: its pid is still taken."""
+    child = t.spawn(["sleep", "1000"])
+    target = gate.target(child.pid)
+    child.kill()
+    wait_for(lambda: not alive(child.pid), 5, "it is a zombie")
+    for _ in range(n):
+        plan = canonical(gate.plan(target))
+        assert gate.apply(plan, canonical(gate.approval(plan)))["reason"] == "target_gone"
+
+
+def traced(t, gate, n):
+    """Its tracer gets the signal first, and may keep it from it: told as sent, and sent once."""
+    for _ in range(n):
+        pid, terms = counting_orphan(t)
+        assert _libc.ptrace(PTRACE_SEIZE, pid, None, None) == 0, os.strerror(ctypes.get_errno())
+        plan = signalled(gate, pid)
+        while True:
+            _, status = os.waitpid(pid, 0x40000000)  # __WALL
+            if os.WSTOPSIG(status) == signal.SIGTERM:
+                break
+            assert _libc.ptrace(PTRACE_CONT, pid, None, os.WSTOPSIG(status)) == 0
+        assert _libc.ptrace(PTRACE_DETACH, pid, None, None) == 0
+        again = gate.apply(plan, canonical(gate.approval(plan)))
+        assert again["reason"] == "already_signalled", again
+        assert terms() == 0 and alive(pid), "the tracer kept it"
+        os.kill(pid, signal.SIGKILL)
+
+
+# Asleep in the kernel as a parent in vfork(2) is, until the child has ended.
+IN_VFORK = """
+import ctypes, os, signal, sys, time
+terms, go = sys.argv[1:]
+signal.signal(signal.SIGTERM, lambda *_: open(terms, "a").write("x"))
+if ctypes.CDLL(None).syscall(56, 0x4000 | signal.SIGCHLD, 0, 0, 0, 0) == 0:  # clone: CLONE_VFORK
+    while not os.path.exists(go):
+        time.sleep(0.01)
+    os._exit(0)
+while True:
+    time.sleep(1)
+"""
+
+
+def uninterruptible(t, gate, n):
+    """It is told as sent, which it was; nothing stronger follows, and it takes it when it can."""
+    for i in range(n):
+        terms, go = t.path(f"d-terms-{i}"), t.path(f"d-go-{i}")
+        pid = orphan(t, f"exec python3 -c '{IN_VFORK}' {terms} {go}")
+        wait_for(lambda pid=pid: procfs.stat(pid).state == "D", 10, "it is in vfork")
+        plan = signalled(gate, pid)
+        again = gate.apply(plan, canonical(gate.approval(plan)))
+        assert again["reason"] == "already_signalled", again
+        assert procfs.stat(pid).state == "D" and not os.path.exists(terms), "it cannot be woken"
+        with open(go, "wb"):
+            pass
+        wait_for(lambda path=terms: os.path.exists(path) and os.path.getsize(path) == 1, 5, "it takes it")
+        os.kill(pid, signal.SIGKILL)
+
+
+def namespaces_root(t, gate, n):
+    """Root in a user namespace of its own is who it is outside of it."""
+    pid = orphan(t, "exec setpriv --reuid 64001 --regid 64001 --clear-groups "
+                    "unshare --user --map-root-user sleep 1000")
+    wait_for(lambda: b"sleep" in open(f"/proc/{pid}/cmdline", "rb").read(6), 10, "it is in there")
+    target = gate.target(pid)
+    assert target["uid"] == 64001, target
+    of_no_use(gate, n, pid, "target_other_uid", uid=0)
+    signalled(gate, pid)
+    wait_for(lambda: not alive(pid), 5, "it ends")
 
 
 # ---- the control socket: who asks is who connected ----
@@ -110,6 +210,53 @@ def passed_on(t, n):
     assert s.gate_status()["armed"] and alive(pid)
     assert not s.readback(incident)["approvals"]
     return n + 1
+
+
+# ---- two clients at once (G4) ----
+
+COUNTS = "trap 'echo x >> {file}' TERM; : > {file}; while :; do {burn}; done"
+
+
+def ask_both(s, incident, digest, apart_s):
+    """Both answers to the same call of two clients, the second sent that long after the first."""
+    line = json.dumps({"id": 1, "method": "incident.apply",
+                       "params": {"id": incident, "plan": digest}}).encode() + b"\n"
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2)]
+        for c in clients:
+            c.settimeout(30 * SLOWNESS)
+            c.connect(os.path.join(s.d.runtime_dir, "control.sock"))
+        for c in clients:
+            c.sendall(line)
+            time.sleep(apart_s)
+        return [json.loads(stack.enter_context(c.makefile()).readline()) for c in clients]
+
+
+def batch_at_once(t, s, rng, n):
+    files = [t.path(f"terms-{i}") for i in range(n)]
+    pids = [start_ending(t, COUNTS.format(file=f, burn=BURN)) for f in files]
+    plans = [approved(s, pid) for pid in pids]
+
+    def terms(file):
+        with open(file, encoding="ascii") as f:
+            return len(f.read().split())
+
+    wrong = []
+    for plan in plans:
+        said = ask_both(s, *plan, rng.choice((0, rng.uniform(0, 0.003 * SLOWNESS))))
+        sent = [a for a in said if a.get("result", {}).get("outcome") == "signalled"]
+        if len(sent) != 1 or len([a for a in said if a.get("error")]) != 1:
+            wrong.append(said)
+    for pid, file in zip(pids, files):
+        wait_for(lambda file=file: terms(file), 5, "a SIGTERM")
+        wrong += [terms(file)] * (not alive(pid))
+    time.sleep(0.2 * SLOWNESS)
+    return wrong + [n for n in map(terms, files) if n != 1]
+
+
+def submitted_at_once(t, n, at_once=20):
+    """What was wrong of n plans, each of which two clients ask to apply at the same time."""
+    return over_scenes(t, n, at_once, lambda s, many, rng=random.Random(4711): batch_at_once(t, s, rng, many))
 
 
 # ---- what is looked at after the signal (G12) ----
@@ -181,8 +328,8 @@ def batch_of_endings(t, s, n):
     return wrong
 
 
-def endings(t, n, at_once=20):
-    """[(kind, what was wrong)] of n targets; a daemon for as many as its hourly budget allows."""
+def over_scenes(t, n, at_once, batch):
+    """Batches until there were n targets; a daemon for as many as its hourly budget allows."""
     wrong, done = [], 0
     lane = {**gated_lane(t), "trigger": {"cpu_cores_min": 0.002, "for_s": 0},
             "clear": {"cpu_cores_max": 0.001, "for_s": 600}}
@@ -192,10 +339,15 @@ def endings(t, n, at_once=20):
         s = Scene(t, lanes=[lane], grace_s=max(1, int(SLOWNESS)))
         for _ in range(100 // at_once):
             if done < n:
-                wrong += batch_of_endings(t, s, min(at_once, n - done))
+                wrong += batch(s, min(at_once, n - done))
                 done += min(at_once, n - done)
             for pid in t.cgroup.pids():
                 kill_if(pid, signal.SIGKILL, t.ours)
         s.d.stop()
         t.daemons.remove(s.d)
     return wrong
+
+
+def endings(t, n, at_once=20):
+    """[(kind, what was wrong)] of n targets."""
+    return over_scenes(t, n, at_once, lambda s, many: batch_of_endings(t, s, many))

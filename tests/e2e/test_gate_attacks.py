@@ -7,19 +7,16 @@ Attacks on the gate that need more than one wrong member: counted, and each with
 that nothing arrived. Counts are small here; tests/soak/test_gate_many.py has the full ones.
 """
 
-import ctypes
 import os
 import random
 import signal
 import time
 
-from gateattacks import disarm_in_the_middle, passed_on, protected
+from gateattacks import (
+    dead, disarm_in_the_middle, namespaces_root, passed_on, protected, submitted_at_once, traced, uninterruptible)
 from gateproc import Gate, alive, canonical, counting_orphan
 from gatescene import OWNER, VIEWER, Scene
 from harness import few, main, test, wait_for
-
-PTRACE_CONT, PTRACE_SEIZE, PTRACE_DETACH = 7, 0x4206, 17
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 # ---- the plan is another one than was approved ----
@@ -52,9 +49,14 @@ def a_plan_changed_by_one_byte(t):
 def disarm_during_apply(t):
     rng, n, seen = random.Random(4711), few(20), {}
     gate = Gate(t).start()
-    for _ in range(n):
+    pid, _ = counting_orphan(t)
+    started = time.monotonic()
+    assert gate.apply(*gate.documents(pid))["allowed"]
+    takes_s = time.monotonic() - started
+    # Both ends of the race have to be seen: on a machine that is busy that takes more of them.
+    for tried in range(1, 10 * n):
         pid, terms = counting_orphan(t)
-        said = disarm_in_the_middle(gate, pid, rng.uniform(0, 0.01))
+        said = disarm_in_the_middle(gate, pid, rng.uniform(0, takes_s))
         seen[said] = seen.get(said, 0) + 1
         # Disarmed before the signal or after it: told as it was.
         assert said in ("signalled", "refused", "disarmed"), said
@@ -65,7 +67,21 @@ def disarm_during_apply(t):
         assert terms() == (said == "signalled")
         assert gate.release()["ok"]
         os.kill(pid, signal.SIGKILL)
-    print(f"# disarmed during {n} applies: {seen}")
+        if tried >= n and "signalled" in seen and len(seen) > 1:
+            break
+    print(f"# disarmed during {tried} applies: {seen}")
+    assert "signalled" in seen and len(seen) > 1, seen
+
+
+# ---- two clients at once ----
+
+
+@test
+def two_clients_at_once(t):
+    n = few(20)
+    wrong = submitted_at_once(t, n)
+    assert not wrong, wrong
+    print(f"# {n} plans, each asked for by two clients at once: one signal each")
 
 
 # ---- targets that are never, or not simply, ended ----
@@ -77,15 +93,11 @@ def never_a_target(t):
 
 
 @test
-def a_dead_target(t):
-    """Its parent has not asked how it ended: its pid is still taken."""
-    gate = Gate(t).start()
-    child = t.spawn(["sleep", "1000"])
-    target = gate.target(child.pid)
-    child.kill()
-    wait_for(lambda: not alive(child.pid), 5, "it is a zombie")
-    plan = canonical(gate.plan(target))
-    assert gate.apply(plan, canonical(gate.approval(plan)))["reason"] == "target_gone"
+def targets_that_do_not_simply_end(t):
+    gate, n = Gate(t).start(), few(5)
+    for attack in (dead, traced, uninterruptible, namespaces_root):
+        attack(t, gate, n)
+    print(f"# dead, traced, in vfork, root of a user namespace: {n} of each")
 
 
 @test
@@ -100,25 +112,6 @@ def a_stopped_target(t):
     assert terms() == 0 and alive(pid), "it has not been continued"
     os.kill(pid, signal.SIGCONT)
     wait_for(lambda: terms() == 1, 5, "it takes the one that waited")
-
-
-@test
-def a_traced_target(t):
-    """Its tracer gets the signal first, and may keep it from it."""
-    gate = Gate(t).start()
-    pid, terms = counting_orphan(t)
-    assert _libc.ptrace(PTRACE_SEIZE, pid, None, None) == 0, os.strerror(ctypes.get_errno())
-    plan, approval = gate.documents(pid)
-    assert gate.apply(plan, approval)["targets"][0]["outcome"] == "signalled"
-    while True:
-        _, status = os.waitpid(pid, 0x40000000)  # __WALL
-        if os.WSTOPSIG(status) == signal.SIGTERM:
-            break
-        assert _libc.ptrace(PTRACE_CONT, pid, None, os.WSTOPSIG(status)) == 0
-    assert _libc.ptrace(PTRACE_DETACH, pid, None, None) == 0
-    time.sleep(0.2)
-    assert terms() == 0 and alive(pid), "the tracer kept it"
-    assert gate.apply(plan, approval)["reason"] == "approval_used"
 
 
 # ---- the control socket: who asks is who connected ----

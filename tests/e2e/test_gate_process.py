@@ -11,9 +11,11 @@ import struct
 import subprocess
 import time
 
+from gateattacks import kernel_thread
 from gateproc import (
-    HOST, LANE, MINUTE_NS, Gate, Key, alive, boot_ns, canonical, counting_orphan, orphan, rfc3339)
-from harness import CLEAN_ENV, few, main, test, wait_for
+    HOST, LANE, MINUTE_NS, Gate, Key, alive, boot_ns, canonical, counting_orphan, orphan, rfc3339,
+    scoped)
+from harness import CLEAN_ENV, SLOWNESS, few, main, test, wait_for
 
 CAP_KILL = 1 << 5
 
@@ -83,6 +85,7 @@ def who_holds_what(t):
     assert int(status_of(actuator)["CapPrm"], 16) == CAP_KILL
     assert not int(status_of(authoriser)["CapPrm"], 16) & CAP_KILL
     assert gate.status0["tier"] in ("T1", "T2", "T3", "T4"), gate.status0
+    assert gate.status0["landlocked"] is scoped(), gate.status0
     print(f"# tier {gate.status0['tier']}: {gate.status0['tier_why']}; Landlock "
           f"{'in force' if gate.status0['landlocked'] else 'not in this kernel'}")
     # The actuator has the connection, and what it keeps of the guard: no file.
@@ -251,22 +254,11 @@ def protected_targets(t):
     # Not an orphan: its parent lives.
     child = t.spawn(["sleep", "1000"])
     assert refused_target(gate, child.pid) == "target_not_orphan"
-    if kernel_thread():
-        made_up = {"pid": kernel_thread(), "exe": "x"}
-        seen = gate.ask("look", pid=made_up["pid"])
-        if seen["pass"]:
-            made_up["start_ns"] = seen["start_ns"]
-            assert refused_target(gate, child.pid, **made_up) == "protected_kthread"
+    # A plan's fields cannot make an orphan of a kernel thread.
+    seen = gate.ask("look", pid=kernel_thread())
+    assert refused_target(gate, child.pid, pid=seen["pid"], start_ns=seen["start_ns"]) == \
+        "protected_kthread"
     assert all(alive(p) for p in (init, same.pid, child.pid))
-
-
-def kernel_thread():
-    """Pid of one; 0 where none can be seen, as in a container."""
-    try:
-        with open("/proc/2/status", encoding="ascii") as f:
-            return 2 if "kthreadd" in f.read() else 0
-    except OSError:
-        return 0
 
 
 # ---- switches ----
@@ -417,19 +409,23 @@ def a_thousand_requests_a_second(t):
     plan, approval = gate.documents(pid)
     bad = json.dumps({"type": "apply", "id": "1", "plan": plan, "rule_matches": True,
                       "approval": approval.replace("anna", "otto")}).encode()
-    n, start = 20 * few(150), time.monotonic()
+    n, at = 20 * few(150), [time.monotonic()]
     for done in range(0, n, 20):
         gate.send_bytes((struct.pack(">I", len(bad)) + bad) * 20)
         for _ in range(20):
             assert gate.receive()["allowed"] is False, done
-    took = time.monotonic() - start
+        at.append(time.monotonic())
+    took = at[-1] - at[0]
+    # Others may be at work on this machine meanwhile: that it was so fast for 400 of them.
+    fastest = max(400 / (at[i + 20] - at[i]) for i in range(len(at) - 20))
+    assert fastest > 1000 / SLOWNESS, f"{fastest:.0f} a second at most"
     status = gate.ask("status")
     assert status["armed"] and int(status["refusals"]["approval_other_owner"]) == n
     # The disk is not filled by it.
     assert len(gate.audit()) < 120 + 2 * took
     rss = int(status_of(gate.proc.pid)["VmRSS"].split()[0])
     assert rss < 64 * 1024 or t.sanitized, rss
-    print(f"# {n / took:.0f} refused requests a second, {rss} KiB resident, "
+    print(f"# {n / took:.0f} refused requests a second, {fastest:.0f} at best, {rss} KiB resident, "
           f"{len(gate.audit())} audit records")
     assert gate.apply(plan, approval)["targets"][0]["outcome"] == "signalled"
 

@@ -35,7 +35,7 @@ def program_swapped(t, row):
     race(t, row, "other_programs_are_not_signalled")
 
 
-@experiment("G4", "one approval submitted twice at once", check=None, full=10000)
+@experiment("G4a", "one approval submitted twice, one behind the other", check=None, full=10000)
 def submitted_twice(t, row):
     race(t, row, "submitted_twice_at_once")
 

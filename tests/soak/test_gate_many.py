@@ -7,12 +7,31 @@
 from soak import experiment, main  # first: it knows where the harness is
 
 import gateattacks  # pylint: disable=wrong-import-order
+import gateproc  # pylint: disable=wrong-import-order
 
 
-@experiment("G11", "protected targets: init, daemon, authoriser, actuator, an ancestor, a shim, one "
+@experiment("G4b", "a plan that two clients ask to apply at once", check=None, full=1000)
+def two_clients(t, row):
+    for what in gateattacks.submitted_at_once(t, row.count):
+        row.bad(what)
+    row.tried = row.count
+
+
+@experiment("G11", "protected targets: init, a kernel thread, daemon, authoriser, actuator, an ancestor, a shim, one "
             "on the list", check=None, full=200)
 def protected_targets(t, row):
     row.tried = gateattacks.protected(t, row.count)
+
+
+@experiment("G11b", "targets that do not simply end: dead and not waited for, traced, asleep in the kernel, "
+            "root of another user namespace: refused, or told as it was and signalled once",
+            check=None, full=200)
+def unusual_targets(t, row):
+    gate = gateproc.Gate(t).start()
+    for attack in (gateattacks.dead, gateattacks.traced, gateattacks.uninterruptible,
+                   gateattacks.namespaces_root):
+        attack(t, gate, row.count)
+        row.tried += row.count
 
 
 @experiment("G12", "targets that end at SIGTERM, ignore it, stay with a handler, end late, leave a "
