@@ -33,6 +33,8 @@ SLOWNESS = float(os.environ.get("RUNAWAY_TEST_SLOWNESS", "1"))
 POLL_S = 0.02 * SLOWNESS  # there a question costs so much that asking more often is what it waits for
 # Options for every daemon of the tests, as "--without fentry".
 DAEMON_ARGS = os.environ.get("RUNAWAY_TEST_DAEMON_ARGS", "").split()
+# "HOOK WALK" that every daemon of the tests has to use, where that is known.
+VARIANT = os.environ.get("RUNAWAY_TEST_VARIANT")
 SANITIZER = re.compile(rb"(Address|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 # What a process of a test may know. Above all no CI marker of the job that runs the tests.
 CLEAN_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -145,6 +147,9 @@ class Daemon:
     def start(self, timeout_s=15):
         self.spawn()
         wait_for(self.is_ready, timeout_s, f"{self.name} is ready")
+        if VARIANT and "--without" not in self.args:
+            f = self.api("status")["features"]
+            assert f"{f['reparent_hook']} {f['scan']}" == VARIANT, (f, VARIANT)
         return self
 
     def is_ready(self):
@@ -167,9 +172,12 @@ class Daemon:
         self.proc.kill()
         self.proc.wait()
 
+    def terminate(self):
+        self.proc.terminate()
+
     def stop(self, timeout_s=5):
         """SIGTERM; returns the exit status."""
-        self.proc.terminate()
+        self.terminate()
         return self.proc.wait(timeout_s * SLOWNESS)
 
     def log(self):
@@ -354,7 +362,7 @@ class Test:
     def _end_daemons(self):
         for d in self.daemons:
             if d.running():
-                d.proc.terminate()
+                d.terminate()
         for d in self.daemons:
             if d.proc:
                 with contextlib.suppress(subprocess.TimeoutExpired):

@@ -5,6 +5,7 @@ import http.client
 import signal
 
 import procfs
+from cgroups import kill_if
 from harness import CtlError, Daemon, wait_for
 
 
@@ -43,9 +44,10 @@ class Enclosed(Daemon):
         except (OSError, http.client.HTTPException):
             return False
 
-    def stop(self, timeout_s=5):
-        self.t.signal(self.pid, signal.SIGTERM)
-        return self.proc.wait(timeout_s)
+    def terminate(self):
+        """Its parent would not hear it, and ends with it."""
+        if self.pid:
+            kill_if(self.pid, signal.SIGTERM, self.t.ours)
 
     def doctor(self):
         """(failing checks by name, exit status)"""

@@ -8,7 +8,8 @@ import subprocess
 import time
 
 import procfs
-from harness import main, test, wait_for
+from cgroups import v2_root
+from harness import Skip, main, test, wait_for
 from namespaces import Enclosed
 
 FAST_MS = 200
@@ -16,13 +17,22 @@ QUICK_S = 0.001
 # A task that moves takes up to a tick of time with it that nobody has booked yet (250 Hz), and
 # so do what the kernel and a tracepoint each book to the old and the new cgroup.
 TICK_S = 0.004
-V1 = "/sys/fs/cgroup/cpuacct"
 
 
 def shown(daemon, path):
     """`cgroup show`; None while nobody has heard of it."""
     r = daemon.ctl_run("-o", "json", "cgroup", "show", path)
     return daemon.ctl("cgroup", "show", path) if r.returncode == 0 else None
+
+
+def v1_tree():
+    """The tree of version 1 that counts CPU; with other controllers or by itself."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        for line in f:
+            left, right = (half.split() for half in line.split(" - ", 1))
+            if right[0] == "cgroup" and "cpuacct" in right[-1].split(","):
+                return left[4]
+    raise Skip("no v1 hierarchy that counts CPU: there is nothing to rename")
 
 
 def flash(folder, names):
@@ -54,18 +64,14 @@ def gone_within_a_millisecond(t):
 
 @test
 def renamed_away_and_gone(t):
-    """On the v1 hierarchy of a host whose v2 tree is not mounted."""
-    t.need_cgroup()
-    if not os.path.isdir(V1):
-        # A pure v2 host: nothing to rename there. The layouts are the kernel matrix's.
-        print("  # this host has no v1 hierarchy")
-        return
-    daemon = Enclosed(t, ["--mount", "--propagation", "private"],
-                      "umount /sys/fs/cgroup/unified", {"sample_interval_ms": FAST_MS}).start()
+    """On the v1 hierarchy of a host whose v2 tree is not mounted, or that has none."""
+    tree, v2 = v1_tree(), v2_root()
+    daemon = Enclosed(t, ["--mount", "--propagation", "private"], f"umount {v2}" if v2 else "",
+                      {"sample_interval_ms": FAST_MS}).start()
     assert daemon.http("/readyz").status == 200, daemon.http("/readyz").body
     status = daemon.ctl("status")
     assert status["features"]["cgroup_mode"] == "v1" and status["gaps"] == [], status
-    top = os.path.join(V1, t.token)
+    top = os.path.join(tree, t.token)
     os.mkdir(top)
     t.defer(os.rmdir, top)
     took = flash(top, ["job-4711", "job-4711-done", "trash"])
