@@ -255,11 +255,11 @@ $(UP)/bin/runawayd: $B/bin/runawayd
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(call room_obj,daemon) \
 	    $(LINKED:$B/lib/sensor.a=$(UP)/lib/sensor.a) $(LDLIBS)
 
-## the sensor's BPF objects by each clang that is supported and installed, in $B/clang-*
+## the BPF objects by each clang that is supported and installed, in $B/clang-*
 clang-objects:
 	$(Q)for v in $(CLANGS); do \
 	    $(MAKE) --no-print-directory CLANG=clang-$$v B=$B/clang-$$v \
-	        $B/clang-$$v/bpf/runaway.bpf.o.linked || exit 1; \
+	        $B/clang-$$v/bpf/runaway.bpf.o.linked $B/clang-$$v/bpf/gate.bpf.o || exit 1; \
 	done
 
 ## programs, helpers and objects for arm64, in build/arm64, against a Debian root of its own
@@ -297,7 +297,7 @@ check-e2e: tests
 ## tests in virtual machines only; KERNELS="5.10 6.12" names some, WRITE=1 renews docs/kernels.md
 check-vm:
 	$(Q)scripts/install-deps build test
-	$(Q)$(MAKE) --no-print-directory $(JOBS) WERROR=1 bin helpers clang-objects \
+	$(Q)$(MAKE) --no-print-directory $(JOBS) WERROR=1 bin helpers clang-objects $(UP)/bin/runawayd \
 	    $(if $(KERNELS),$(filter arm64,$(KERNELS)),arm64)
 	$(Q)scripts/run-tests $B vm
 	$(Q)$(if $(filter 1,$(WRITE)),tests/vm/table.py $B)
@@ -305,6 +305,7 @@ check-vm:
 ## storms of docs/soak.md with their full counts, lint to its full depth (root, long)
 soak: tests
 	$(Q)scripts/install-deps build test soak
+	$(Q)$(MAKE) --no-print-directory arm64
 	$(Q)RUNAWAY_SOAK=full scripts/check-tidy $B
 	$(Q)scripts/soak $B
 

@@ -38,7 +38,7 @@ TEXTS = {
     "etc/hostname": "guest\n",
 }
 EMPTY = ("proc", "sys", "dev", "tmp", "run", "root", "var/lib", "var/tmp", "mnt", "usr/local/bin")
-TREE = ("tests/e2e", "tests/vm", "tests/helpers", "include", "deploy/systemd")
+TREE = ("tests/e2e", "tests/soak", "tests/vm", "tests/helpers", "include", "deploy/systemd")
 BUILT = re.compile(r"\.(o|a|d)$|\.skel\.h$|/tests/unit/")
 UNIT = ("tests/unit/gate/test_confine",)  # unit tests that the kernel of the guest matters to
 
@@ -141,13 +141,13 @@ def wanted_object(path):
     return path.name.endswith((".bpf.o.linked", "gate.bpf.o"))
 
 
-def own_files(build):
-    compilers = [f"{p.name}/bpf" for p in build.glob("clang-*")]
+def own_files(build, compilers):
     for tree in TREE:
         for path in sorted((ROOT / tree).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield f"runawayd/{path.relative_to(ROOT)}", path
-    for folder in ("bin", "bpf", "tests/helpers", "tests/vm", *compilers):
+    folders = ["bin", "bpf", "upgraded/bin", "tests/helpers", "tests/vm"]
+    for folder in folders + [f"{c}/bpf" for c in compilers]:
         for path in sorted((build / folder).rglob("*")):
             if path.is_file() and (wanted_object(path) or not BUILT.search(str(path))):
                 yield f"runawayd/build/{path.relative_to(build)}", path
@@ -155,16 +155,19 @@ def own_files(build):
         yield f"runawayd/build/{name}", build / name
 
 
-def make(out, build, init, texts, root="/"):
-    """Writes the archive. `texts`: files of the run itself, name -> content."""
+def make(out, build, init, texts, root="/", compilers=(), programs=()):
+    """
+    Writes the archive. `texts`: files of the run itself, name -> content; `compilers`: whose
+    BPF objects are in it besides the build's own; `programs`: of the root, besides PROGRAMS.
+    """
     root = pathlib.Path(root)
     files = dict(python_library(root))
-    for name in PROGRAMS:
+    for name in [*PROGRAMS, *programs]:
         key, path = find(root, name)
         if not key:
             raise FileNotFoundError(f"{name}: not in {root}")
         files[key] = path
-    files.update(own_files(build))
+    files.update(own_files(build, compilers))
     binaries = [p for k, p in files.items() if k.startswith(("usr/", "runawayd/build/"))
                 and os.access(p, os.X_OK) or str(p).endswith(".so")]
     files.update(libraries(root, binaries))

@@ -8,6 +8,9 @@ NO_LSM = "lsm=landlock,lockdown,yama,integrity,apparmor"
 ENFORCED = {"RUNAWAY_TEST_GATE_TIER": "T1"}
 FULL = {"full": True, "timeout_s": 1800}
 FALLBACK = {"RUNAWAY_TEST_DAEMON_ARGS": "--without fentry"}
+# What a daemon must find on a kernel: it is asserted of each one that the guests start.
+HOOK = "fentry"
+WALK = {"5.10": "iter_task", "6.1": "iter_task", "6.12": "iter_task+hot", "7": "iter_task+hot"}
 
 # name: kernel (scripts/fetch-kernel), arch, more for its command line, steps
 GUESTS = {
@@ -40,11 +43,19 @@ BOOT_S = 60  # until the first process writes its first line
 TIMEOUT_S = 600  # of a guest, from power on to power off, if it names no other
 
 
+def variants(guest):
+    """Reparenting and walk that each step of a guest has to use; "" is what its kernel offers."""
+    walk = WALK[GUESTS[guest]["kernel"]]
+    return {"": f"{HOOK} {walk}",
+            **{name: f"{step.get('hook', HOOK)} {walk}" for name, step in STEPS.items()}}
+
+
 def timeout_s(guest):
     return GUESTS[guest].get("timeout_s", TIMEOUT_S)
 
 
-# name: cgroup layout, environment, programs below tests/ with the names of single tests
+# name: cgroup layout, environment, programs below tests/ with the names of single tests, and
+# what they need of the host that is too large for each guest
 STEPS = {
     "v2": {"layout": "v2", "env": ENFORCED, "cases": True, "run": [
         ["e2e/test_threads.py"],
@@ -53,29 +64,42 @@ STEPS = {
         ["e2e/test_gate_process.py", "one_sigterm_for_one_approval", "protected_targets"],
         ["e2e/test_gate.py", "the_whole_path"],
     ]},
-    "fallback": {"layout": "v2", "env": FALLBACK, "run": [
+    "fallback": {"layout": "v2", "env": FALLBACK, "hook": "exit_children", "run": [
         ["e2e/test_threads.py", "every_orphan_of_an_exit_group", "subreaper_that_dies"],
     ]},
     "hybrid": {"layout": "hybrid", "cases": True, "run": []},
-    "v1": {"layout": "v1", "cases": True, "run": []},
+    "v1": {"layout": "v1", "cases": True, "run": [
+        ["e2e/test_cgroup_life.py", "renamed_away_and_gone"]]},
     "guard": {"layout": "v2", "run": [["vm/cases/gate_guard.py"]]},
     "arm64": {"layout": "v2", "run": [
-        ["vm/cases/objects.py"], ["e2e/test_threads.py"],
-        ["e2e/test_markers.py"]]},
+        ["vm/cases/objects.py"], ["vm/cases/layouts.py"], ["e2e/test_threads.py"],
+        ["e2e/test_record_replay.py"], ["e2e/test_markers.py"]]},
     "preempt": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
     "gate": {"layout": "v2", "env": ENFORCED, "timeout_s": 800, "run": [
         ["e2e/test_gate_process.py"], ["e2e/test_gate.py"], ["e2e/test_gate_attacks.py"],
         ["e2e/test_gate_takeover.py"],
         ["e2e/test_unit_file.py", "one_signal_with_the_units_capabilities"],
         ["vm/cases/gate_clock.py"]]},
-    "more": {"layout": "v2", "timeout_s": 400, "run": [
+    "more": {"layout": "v2", "timeout_s": 400, "programs": ["promtool"], "run": [
         ["vm/cases/clock_and_pids.py"],
         ["e2e/test_accounting.py"], ["e2e/test_markers.py"], ["e2e/test_hostile.py"],
-        ["e2e/test_cgroup_life.py"], ["e2e/test_store.py"], ["e2e/test_textfile.py"],
+        ["e2e/test_cgroup_life.py", "gone_within_a_millisecond", "moved_in_the_middle_of_its_run",
+         "the_dead_keep_the_name_of_their_cgroup"],
+        ["e2e/test_cgroup_cpu.py"], ["e2e/test_many.py"], ["e2e/test_ci_load.py"],
+        ["e2e/test_lifecycle.py"], ["e2e/test_store.py"], ["e2e/test_textfile.py"],
         ["e2e/test_namespaces.py"],
-        ["e2e/test_continuity.py", "two_daemons_on_one_pin_directory", "unload_leaves_nothing",
+        ["e2e/test_continuity.py", "stopped_killed_and_suspended", "an_upgrade_replaces_the_pins",
+         "two_daemons_on_one_pin_directory", "unload_leaves_nothing",
          "without_pins_the_journal_serves", "under_a_service_manager"]]},
 }
+
+# What tests/soak has run in guests, with its own counts (tests/vm/run --step); no guest's own.
+STEPS.update({
+    "lineage": {"layout": "v2", "run": [["soak/test_lineage.py", "orphan_storm"]]},
+    "race": {"layout": "v2", "run": [["soak/test_lineage.py", "exit_group_race"]]},
+    "shapes": {"layout": "v2", "run": [["soak/test_lineage.py", "shapes"]]},
+    "misses": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
+})
 
 
 def chosen(kernels, full=False):

@@ -21,6 +21,8 @@ V1 = os.environ.get("RUNAWAY_LAYOUT") == "v1"
 TREE = "/sys/fs/cgroup/cpu,cpuacct" if V1 else v2_root()
 VERSION = tuple(int(n) for n in os.uname().release.split(".")[:2])
 THREADS = 6
+CROWD = 1100  # more than RW_YIELD
+WALKS = ("5.10", "6.1")  # iter/task without and with a point where it gives the CPU back
 CLONE_AUTOREAP, SYS_CLONE3 = 1 << 34, 435
 SLACK_BYTES = 1 << 20  # what threads and CPUs have not yet told the process's account
 # Six threads that sleep, 48 MiB, a subreaper, in a session and a process group of its own. Of a
@@ -168,6 +170,24 @@ def nobody_reaps(accessors):
         assert accessors.ask("seen")["exits"] == before + 1, (before, accessors.ask("seen"))
         print("  # CLONE_AUTOREAP: its end was seen")
 
+
+def a_walk_of_many(t):
+    """On 5.10 the walk gives the CPU back only because it writes; nobody is left out by that."""
+    daemon = t.daemon(args=["--without", "hot"])
+    crowd = t.spawn([t.helper("crowd"), str(CROWD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert crowd.stdout.readline() == b"ready\n"
+    label, pids = t.cgroup.label, len(t.cgroup.pids())
+    wait_for(lambda: daemon.ctl("cgroup", "show", label)["process_count"] == pids, 5, "all of them")
+    daemon.wait_ticks(1)
+    tasks, now = daemon.api("status")["scan"]["tasks"], len(procfs.all_tasks())
+    print(f"  # {tasks} tasks walked, {now} in /proc")
+    assert abs(tasks - now) <= 10 and tasks > CROWD, (tasks, now)
+    crowd.stdin.close()
+    assert crowd.wait(60) == 0
+
+
+if os.environ.get("RUNAWAY_GUEST") in WALKS:
+    test_on_v2(a_walk_of_many)
 
 if __name__ == "__main__":
     main()
