@@ -63,7 +63,7 @@ class Row:
 
 
 class KernelLog:
-    """What the kernel said since this was made; nothing where its log cannot be read."""
+    """What the kernel said since this was made. `fd` is -1 where its log cannot be read."""
 
     def __init__(self):
         try:
@@ -98,6 +98,8 @@ def experiment(name, what, check, full):
         @functools.wraps(fn)
         def run(t):
             row, started, log, said = Row(name, what, count), time.monotonic(), KernelLog(), []
+            if log.fd < 0:
+                row.note("the kernel's log could not be read: nobody looked for its complaints")
             try:
                 fn(t, row)
                 said = log.splats()
