@@ -5,7 +5,7 @@
 import subprocess
 
 from bpfmap import CpuMap
-from harness import few, main, test, wait_for
+from harness import SLOWNESS, few, main, test, wait_for
 from scenes import OrphanMaker
 
 FORKS = few(50000)
@@ -16,7 +16,7 @@ NAMES = {"fork": 1, "exec": 2, "exit": 3, "free": 18}
 def storm(t, count, *more):
     p = t.spawn([t.helper("forkstorm"), str(count), *more], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE)
-    p.communicate(timeout=120)
+    p.communicate(timeout=120 * SLOWNESS)
     assert p.returncode == 0
 
 
@@ -73,7 +73,7 @@ def started_in_the_middle_of_a_storm(t):
     """Forks, exits and orphans while programs are attached and the first snapshot is taken."""
     maker = OrphanMaker(t)
     orphans = [maker.make()[1] for _ in range(50)]
-    noise = t.spawn([t.helper("forkstorm"), "40000", "0", "20"], stdin=subprocess.DEVNULL,
+    noise = t.spawn([t.helper("forkstorm"), str(few(40000)), "0", "20"], stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL)
     daemon = t.daemon(start=False).spawn()
     while b"watching" not in daemon.log():
@@ -85,7 +85,7 @@ def started_in_the_middle_of_a_storm(t):
     wait_for(lambda: {o["pid"] for o in daemon.api("orphans")} >= set(orphans), 3,
              "every orphan made before, during and after the start")
     print(f"  # {len(orphans)} orphans, {len(orphans) - 100} of them during the start")
-    assert noise.wait(60) == 0
+    assert noise.wait(60 * SLOWNESS) == 0
     wait_for(lambda: agrees(t, daemon), 5, "the model agrees with /proc")
 
 

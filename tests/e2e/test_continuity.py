@@ -165,7 +165,7 @@ def killed_at_random_moments(t):
 
 def run(t, *args):
     return subprocess.run([t.runawayd, *args], env=CLEAN_ENV, stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=20, check=False)
+                          capture_output=True, timeout=20 * SLOWNESS, check=False)
 
 
 @test
@@ -335,7 +335,7 @@ def under_a_service_manager(t):
     daemon.expected = -signal.SIGABRT
     daemon.proc.send_signal(signal.SIGABRT)
     daemon.proc.send_signal(signal.SIGCONT)
-    assert daemon.proc.wait(10) == -signal.SIGABRT
+    assert daemon.proc.wait(10 * SLOWNESS) == -signal.SIGABRT
     manager.start()
     assert continuity(daemon)["pins"] == "adopted"
     left.check(daemon)

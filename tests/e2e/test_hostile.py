@@ -10,7 +10,7 @@ import signal
 import subprocess
 
 import procfs
-from harness import CLEAN_ENV, main, test, wait_for
+from harness import CLEAN_ENV, SLOWNESS, main, test, wait_for
 from metrics import Metrics
 
 LANE = {
@@ -52,7 +52,7 @@ def on_a_terminal(daemon, *args):
             if not data:
                 break
             out += data
-        p.wait(10)
+        p.wait(10 * SLOWNESS)
         return out
     finally:
         os.close(master)
@@ -87,7 +87,7 @@ def hostile_names(t):
     cgroup = t.need_cgroup()
     os.mkdir(os.path.join(os.fsencode(cgroup.dir), HOSTILE_CGROUP))
     p = t.spawn([t.helper("hostile")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    pids = dict(reversed(line.split()) for line in p.communicate(timeout=20)[0].decode()
+    pids = dict(reversed(line.split()) for line in p.communicate(timeout=20 * SLOWNESS)[0].decode()
                 .splitlines())
     pids = {name: int(pid) for name, pid in pids.items()}
     assert len(pids) == 11 and all(procfs.alive(pid) for pid in pids.values()), pids
@@ -137,7 +137,7 @@ def secrets_in_arguments_are_shown_to_nobody(t):
     args = (f"--token={SECRETS[0]} --password {SECRETS[1]} https://me:{SECRETS[2]}@example.org/ "
             f"API_KEY={SECRETS[3]} --keep=this")
     leave = t.write("leave.sh", LEAVE.format(dir=t.tmp, args=args), 0o755)
-    assert t.spawn([leave], stdin=subprocess.DEVNULL).wait(10) == -signal.SIGKILL
+    assert t.spawn([leave], stdin=subprocess.DEVNULL).wait(10 * SLOWNESS) == -signal.SIGKILL
     with open(t.path("burn.pid"), encoding="ascii") as f:
         pid = int(f.read())
     finding = wait_for(lambda: daemon.findings(pid), 10, "a finding")[0]

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 
-from harness import main, test, wait_for
+from harness import SLOWNESS, main, test, wait_for
 from scenes import OrphanMaker
 
 CROWD = 6000
@@ -46,7 +46,7 @@ def a_crowd_that_sleeps(t):
     for argv in ([t.helper("forkstorm"), "3000", "100", "300"],
                  ["timeout", "4", t.helper("spin"), "500"]):
         t.spawn(argv, cgroup=part, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL).wait(60)
+                stdout=subprocess.DEVNULL).wait(60 * SLOWNESS)
     true = part.cpu_usec() / 1e6
     daemon.wait_ticks(FULL_PASS_S + 2)
     seen = wait_for(lambda: daemon.metrics().get("runaway_cgroup_cpu_seconds_total",
@@ -57,7 +57,7 @@ def a_crowd_that_sleeps(t):
 
     # They all go at once; nobody is left in the model.
     crowd.stdin.close()
-    assert crowd.wait(20) == 0
+    assert crowd.wait(20 * SLOWNESS) == 0
     wait_for(lambda: daemon.api("status")["processes"] < 1000, FULL_PASS_S + 5, "the crowd is gone")
     # Samples may be dropped when thousands end in one batch (the next scan says the same
     # again); what happened to whom may not.
