@@ -380,7 +380,7 @@ class Test:
 
     def _end_strays(self):
         if self.top:
-            return self.top.remove()
+            return self.top.remove(10 * SLOWNESS)
         for s in procfs.all_stats():
             kill_if(s.pid, signal.SIGKILL, self.ours)
         return True

@@ -7,6 +7,7 @@ kernel that is not here is not supported.
 NO_LSM = "lsm=landlock,lockdown,yama,integrity,apparmor"
 ENFORCED = {"RUNAWAY_TEST_GATE_TIER": "T1"}
 FULL = {"full": True, "timeout_s": 1800}
+LONG = {"full": True, "timeout_s": 3600}
 FALLBACK = {"RUNAWAY_TEST_DAEMON_ARGS": "--without fentry"}
 # What a daemon must find on a kernel: it is asserted of each one that the guests start.
 HOOK = "fentry"
@@ -33,10 +34,10 @@ GUESTS = {
     "6.12-gate": {"kernel": "6.12", "steps": ["gate"], **FULL},
     "7-gate": {"kernel": "7", "steps": ["gate"], **FULL},
     # What needs no browser and no network, and takes as long as the rest together.
-    "5.10-more": {"kernel": "5.10", "steps": ["more"], **FULL},
-    "6.1-more": {"kernel": "6.1", "steps": ["more", "hybrid"], **FULL},
-    "6.12-more": {"kernel": "6.12", "steps": ["more", "hybrid"], **FULL},
-    "7-more": {"kernel": "7", "steps": ["more", "hybrid"], **FULL},
+    "5.10-more": {"kernel": "5.10", "steps": ["more"], **LONG},
+    "6.1-more": {"kernel": "6.1", "steps": ["more", "hybrid"], **LONG},
+    "6.12-more": {"kernel": "6.12", "steps": ["more", "hybrid"], **LONG},
+    "7-more": {"kernel": "7", "steps": ["more", "hybrid"], **LONG},
 }
 
 BOOT_S = 60  # until the first process writes its first line
@@ -80,13 +81,17 @@ STEPS = {
         ["e2e/test_gate_takeover.py"],
         ["e2e/test_unit_file.py", "one_signal_with_the_units_capabilities"],
         ["vm/cases/gate_clock.py"]]},
-    "more": {"layout": "v2", "timeout_s": 400, "programs": ["promtool"], "run": [
+    "more": {"layout": "v2", "timeout_s": 600, "programs": ["promtool"], "run": [
         ["vm/cases/clock_and_pids.py"],
         ["e2e/test_accounting.py"], ["e2e/test_markers.py"], ["e2e/test_hostile.py"],
         ["e2e/test_cgroup_life.py", "gone_within_a_millisecond", "moved_in_the_middle_of_its_run",
          "the_dead_keep_the_name_of_their_cgroup"],
         ["e2e/test_cgroup_cpu.py"], ["e2e/test_many.py"], ["e2e/test_ci_load.py"],
-        ["e2e/test_lifecycle.py"], ["e2e/test_store.py"], ["e2e/test_textfile.py"],
+        # All but how long it takes.
+        ["e2e/test_lifecycle.py", "version_and_usage", "check_config", "reload_keeps_the_last_good",
+         "ends_cleanly", "port_zero_and_second_daemon", "pins_when_asked", "client_exit_statuses",
+         "client_of_a_daemon_that_stands_still", "lanes_tried_on_the_live_model"],
+        ["e2e/test_store.py"], ["e2e/test_textfile.py"],
         ["e2e/test_namespaces.py"],
         ["e2e/test_continuity.py", "stopped_killed_and_suspended", "an_upgrade_replaces_the_pins",
          "two_daemons_on_one_pin_directory", "unload_leaves_nothing",
