@@ -22,10 +22,10 @@ GUESTS = {
     "6.12": {"kernel": "6.12", "steps": ["v2", "fallback", "v1"]},
     "7": {"kernel": "7", "steps": ["v2", "fallback", "v1"]},
     # Without the BPF LSM, as Debian boots: the gate's guard must say how little it is then.
-    "5.10-no-lsm": {"kernel": "5.10", "append": NO_LSM, "steps": ["guard"]},
-    "6.1-no-lsm": {"kernel": "6.1", "append": NO_LSM, "steps": ["guard"]},
-    "6.12-no-lsm": {"kernel": "6.12", "append": NO_LSM, "steps": ["guard"]},
-    "7-no-lsm": {"kernel": "7", "append": NO_LSM, "steps": ["guard"]},
+    "5.10-no-lsm": {"kernel": "5.10", "append": NO_LSM, "steps": ["guard", "tier"]},
+    "6.1-no-lsm": {"kernel": "6.1", "append": NO_LSM, "steps": ["guard", "tier"]},
+    "6.12-no-lsm": {"kernel": "6.12", "append": NO_LSM, "steps": ["guard", "tier"]},
+    "7-no-lsm": {"kernel": "7", "append": NO_LSM, "steps": ["guard", "tier"]},
     "6.12-arm64": {"kernel": "6.12", "arch": "arm64", "steps": ["arm64"]},
     # Everything there is about the gate, with the kernel's own guard in force: too long for
     # each run of the others, so with FULL=1 alone.
@@ -72,6 +72,7 @@ STEPS = {
     "v1": {"layout": "v1", "cases": True, "run": [
         ["e2e/test_cgroup_life.py", "renamed_away_and_gone"]]},
     "guard": {"layout": "v2", "run": [["vm/cases/gate_guard.py"]]},
+    "tier": {"layout": "v2", "run": [["vm/cases/gate_tier.py"]]},
     "arm64": {"layout": "v2", "run": [
         ["vm/cases/objects.py"], ["vm/cases/layouts.py"], ["e2e/test_threads.py"],
         ["e2e/test_record_replay.py"], ["e2e/test_markers.py"]]},

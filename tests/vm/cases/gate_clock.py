@@ -17,7 +17,7 @@ import time
 from gateproc import MINUTE_NS, Gate, canonical, counting_orphan, rfc3339
 from harness import main, test, wait_for
 
-TRIES = 1000 if "gate" in os.environ.get("RUNAWAY_GUEST", "") else 60
+TRIES = 1000 if "gate" in os.environ.get("RUNAWAY_GUEST", "") else 30
 
 
 def step(ns):
