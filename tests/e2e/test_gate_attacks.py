@@ -13,7 +13,8 @@ import signal
 import time
 
 from gateattacks import (
-    dead, disarm_in_the_middle, namespaces_root, passed_on, protected, submitted_at_once, traced, uninterruptible)
+    ENDINGS, dead, disarm_in_the_middle, endings, namespaces_root, passed_on, protected,
+    submitted_at_once, traced, uninterruptible)
 from gateproc import Gate, alive, canonical, counting_orphan
 from gatescene import OWNER, VIEWER, Scene
 from harness import few, main, test, wait_for
@@ -84,6 +85,16 @@ def two_clients_at_once(t):
     print(f"# {n} plans, each asked for by two clients at once: one signal each")
 
 
+# ---- what the post-check says of how they end ----
+
+
+@test
+def endings_of_every_kind(t):
+    wrong = endings(t, len(ENDINGS))
+    assert not wrong, wrong
+    print(f"# {', '.join(ENDINGS)}: each as it is")
+
+
 # ---- targets that are never, or not simply, ended ----
 
 
@@ -119,7 +130,7 @@ def a_stopped_target(t):
 
 @test
 def connections_that_were_passed_on(t):
-    print(f"# {passed_on(t, few(40))} connections, none gained by being passed on")
+    print(f"# {passed_on(t, few(16))} connections, none gained by being passed on")
 
 
 @test

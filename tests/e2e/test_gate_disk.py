@@ -76,7 +76,8 @@ def full_disks(t):
 
     # The audit's disk: the gate refuses and closes, and says by what.
     with filled(gate):
-        until(s, incident, digest, lambda: s.gate_status()["process"]["closed_by"])
+        until(s, incident, digest, lambda: "gate" in s.explain(incident, digest)[1])
+        assert s.explain(incident, digest)[1]["gate"] == "audit_failed"
         assert s.apply_refused(incident, digest) == "audit_failed"
         status = s.gate_status()
         assert not status["armed"] and status["process"]["closed_by"] == "audit_failed", status
