@@ -22,9 +22,9 @@ GUESTS = {
     "6.12": {"kernel": "6.12", "steps": ["v2", "fallback", "v1"]},
     "7": {"kernel": "7", "steps": ["v2", "fallback", "v1"]},
     # Without the BPF LSM, as Debian boots: the gate's guard must say how little it is then.
-    "5.10-no-lsm": {"kernel": "5.10", "append": NO_LSM, "steps": ["guard", "tier"]},
-    "6.1-no-lsm": {"kernel": "6.1", "append": NO_LSM, "steps": ["guard", "tier"]},
-    "6.12-no-lsm": {"kernel": "6.12", "append": NO_LSM, "steps": ["guard", "tier"]},
+    "5.10-no-lsm": {"kernel": "5.10", "append": NO_LSM, "steps": ["guard"]},
+    "6.1-no-lsm": {"kernel": "6.1", "append": NO_LSM, "steps": ["guard"]},
+    "6.12-no-lsm": {"kernel": "6.12", "append": NO_LSM, "steps": ["guard"]},
     "7-no-lsm": {"kernel": "7", "append": NO_LSM, "steps": ["guard", "tier"]},
     "6.12-arm64": {"kernel": "6.12", "arch": "arm64", "steps": ["arm64"]},
     # Everything there is about the gate, with the kernel's own guard in force: too long for
@@ -33,6 +33,9 @@ GUESTS = {
     "6.1-gate": {"kernel": "6.1", "steps": ["gate"], **FULL},
     "6.12-gate": {"kernel": "6.12", "steps": ["gate"], **FULL},
     "7-gate": {"kernel": "7", "steps": ["gate"], **FULL},
+    "5.10-tier": {"kernel": "5.10", "append": NO_LSM, "steps": ["tier"], **FULL},
+    "6.1-tier": {"kernel": "6.1", "append": NO_LSM, "steps": ["tier"], **FULL},
+    "6.12-tier": {"kernel": "6.12", "append": NO_LSM, "steps": ["tier"], **FULL},
     # What needs no browser and no network, and takes as long as the rest together.
     "5.10-more": {"kernel": "5.10", "steps": ["more"], **LONG},
     "6.1-more": {"kernel": "6.1", "steps": ["more", "hybrid"], **LONG},

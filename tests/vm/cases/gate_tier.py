@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# guests: 5.10-no-lsm 6.1-no-lsm 6.12-no-lsm 7-no-lsm
+# guests: 7-no-lsm 5.10-tier 6.1-tier 6.12-tier
 """
 A daemon with its gate where the kernel enforces less than it could: everybody who asks is told
 the same tier, and one that requires the kernel's guard does not arm itself.
