@@ -327,19 +327,20 @@ static void follow(struct tick *t, struct runaway_finding *f, bool matched,
 		end(t->e, f, matched ? FINDING_CLEARED : FINDING_ADOPTED);
 }
 
-/* A subject that has no finding; f is its pending state or NULL. */
+/*
+ * A subject that has no finding; f is its pending state or NULL. A state is made when every limit
+ * is crossed, and goes with the first verdict of LANE_IDLE: it outlives for_s by what it may lapse,
+ * and a subject that is no more among those of a tick takes its state with it.
+ */
 static void watch(struct tick *t, struct runaway_finding *f, const struct lane *l, bool matched,
 		  struct subject_view *s, const char *key)
 {
 	struct lane_engine *e = t->e;
 	enum lane_verdict v;
 
-	if (!matched || !runaway_lane_crossed(l, &s->numbers)) {
-		if (f)
-			drop_pending(e, f);
-		return;
-	}
 	if (!f) {
+		if (!matched || !runaway_lane_crossed(l, &s->numbers))
+			return;
 		f = new_state(l, &s->id, key);
 		if (!f || add_state(&e->pending, f)) {
 			free(f);
@@ -348,12 +349,14 @@ static void watch(struct tick *t, struct runaway_finding *f, const struct lane *
 	}
 	f->seen_tick = e->tick;
 	f->seen = true;
-	v = runaway_lane_step(l, true, &s->numbers, t->now_ns, &f->state, f->evidence,
+	v = runaway_lane_step(l, matched, &s->numbers, t->now_ns, &f->state, f->evidence,
 			      &f->evidence_count);
-	if (v != LANE_OPENED)
-		return;
-	charge(e, f, s->cpu_ns);
-	open_finding(t, f);
+	if (v == LANE_IDLE) {
+		drop_pending(e, f);
+	} else if (v == LANE_OPENED) {
+		charge(e, f, s->cpu_ns);
+		open_finding(t, f);
+	}
 }
 
 static void judge(struct tick *t, const struct lane *l, struct subject_view *s)

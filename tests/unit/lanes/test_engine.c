@@ -365,6 +365,84 @@ static void a_stopped_daemon_opens_nothing_on_its_own(void **s)
 	world_stop(&w);
 }
 
+/* One second without its core, of sixty: it is added at the end, and nothing starts anew. */
+static void a_lapse_is_added_and_starts_nothing_anew(void **s)
+{
+	(void)s;
+	struct world w;
+	struct browser b;
+
+	world_new(&w);
+	b = start_browser(&w, HEADLESS);
+	w.started_ns = w.now_ns;
+	die(&w, b.script, KILLED(9));
+	run(&w, 150);
+	b.renderer->rate = 0;
+	run(&w, 1);
+	b.renderer->rate = 0.93;
+	run(&w, 29);
+	assert_int_equal(w.opened, 0);
+	run(&w, 1);
+	assert_int_equal(w.opened, 1);
+	assert_true(w.condition_s == 120);
+	world_stop(&w);
+}
+
+/* A tenth of for_s is six seconds. The seventh is too many: 60 s from where it burns again. */
+static void more_than_a_tenth_is_no_lapse(void **s)
+{
+	(void)s;
+	struct world w;
+	struct browser b;
+
+	world_new(&w);
+	b = start_browser(&w, HEADLESS);
+	w.started_ns = w.now_ns;
+	die(&w, b.script, KILLED(9));
+	run(&w, 150);
+	for (int i = 0; i < 7; i++) {
+		b.renderer->rate = 0;
+		run(&w, 1);
+		b.renderer->rate = 0.93;
+		if (i < 6)
+			run(&w, 1);
+	}
+	/* The last second below the limit was the 163rd. */
+	run(&w, 60);
+	assert_int_equal(w.opened, 0);
+	run(&w, 1);
+	assert_int_equal(w.opened, 1);
+	assert_true(w.condition_s == 164);
+	world_stop(&w);
+}
+
+/* Who is none of the lane's for a tick has no lapse: what was held is forgotten. */
+static void a_subject_of_another_lane_has_no_lapse(void **s)
+{
+	(void)s;
+	static const char *const by_design[] = { CHROMIUM, NULL };
+	struct runaway_model_config config = {
+		.limits = { .processes = 4096, .cgroups = 256, .series = 16 },
+	};
+	struct world w;
+	struct browser b;
+
+	world_new(&w);
+	b = start_browser(&w, HEADLESS);
+	die(&w, b.script, KILLED(9));
+	run(&w, 150);
+	config.by_design = by_design;
+	assert_int_equal(runaway_model_configure(w.model, &config), 0);
+	run(&w, 1);
+	config.by_design = NULL;
+	assert_int_equal(runaway_model_configure(w.model, &config), 0);
+	run(&w, 60);
+	assert_int_equal(w.opened, 0);
+	run(&w, 1);
+	assert_int_equal(w.opened, 1);
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +461,9 @@ int main(void)
 		cmocka_unit_test(a_lane_can_be_switched_off_and_replaced),
 		cmocka_unit_test(by_design_from_now_on_ends_it),
 		cmocka_unit_test(a_stopped_daemon_opens_nothing_on_its_own),
+		cmocka_unit_test(a_lapse_is_added_and_starts_nothing_anew),
+		cmocka_unit_test(more_than_a_tenth_is_no_lapse),
+		cmocka_unit_test(a_subject_of_another_lane_has_no_lapse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
