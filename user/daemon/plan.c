@@ -47,6 +47,14 @@ static int rule_digest(const struct lane *l, char ret[static RUNAWAY_SHA256_HEX]
 	return 0;
 }
 
+/* A plan is for the root of its time: a group that goes on under another one needs a new plan. */
+static bool plan_is_for(const struct runaway_plan *plan, struct runaway_id root)
+{
+	const struct runaway_target *t = &plan->target[0];
+
+	return plan->target_count && t->pid == root.pid && t->start_ns == root.start_ns;
+}
+
 bool plan_rule_matches(const struct daemon *d, const struct incident *i,
 		       const struct runaway_plan *plan)
 {
@@ -58,7 +66,8 @@ bool plan_rule_matches(const struct daemon *d, const struct incident *i,
 		return false;
 	root = runaway_model_find(d->model, f->subject.id);
 	return root && root->state == RUNAWAY_ALIVE && runaway_id_eq(f->subject.id, i->root) &&
-	       strcmp(sha, plan->rule_sha256) == 0 && strcmp(f->lane->lane_id, plan->lane_id) == 0;
+	       plan_is_for(plan, i->root) && strcmp(sha, plan->rule_sha256) == 0 &&
+	       strcmp(f->lane->lane_id, plan->lane_id) == 0;
 }
 
 static void describe_rule(const struct runaway_finding *f, char *ret, size_t size)

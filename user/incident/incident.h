@@ -87,7 +87,7 @@ struct incident {
 	char resolution_path[32]; /* "", "self_cleared", "no_action", "remediated", "manual" */
 	char recurrence_of[40];	  /* "" */
 	bool drill;
-	/* subject, as it was at opening */
+	/* subject: as it was at opening, or when the root of its group was last another one */
 	enum runaway_subject_kind subject_kind;
 	char subject_key[96];
 	char boot_id[40]; /* identities hold for one boot only */
@@ -166,6 +166,9 @@ int runaway_incident_self_clear(struct incident_store *s, const char *incident_i
 /*
  * Once a tick for each open finding (f->incident_id names the incident): adds to
  * the timeline; every 10 s finding, packet, lineage and readback.json are made anew.
+ * When the finding went on with another root of its group, the incident does, too: its
+ * subject is that one, and an event says so. Not while the gate acts and until the
+ * post-check has judged.
  */
 void runaway_incident_observe(struct incident_store *s, const struct runaway_finding *f,
 			      const struct runaway_model *m);

@@ -129,7 +129,7 @@ extern const char *const incident_remediation_names[REMEDIATION_MAX];
 
 struct incident_change {
 	uint64_t realtime_ns;
-	const char *type;      /* "opened", "status", "recovered", "signal" */
+	const char *type;      /* "opened", "status", "subject", "recovered", "signal" */
 	const char *old, *new; /* states; NULL: none */
 	const char *actor;     /* NULL: the daemon itself */
 	const char *reason;
@@ -186,6 +186,16 @@ int incident_json_text(const cJSON *json, char **ret);
 /* ---- opening (load.c, reconcile.c) ---- */
 int incident_load(struct incident_store *s);
 int incident_reconcile(struct incident_store *s);
+
+/* ---- an open incident and its subject (open.c, observe.c) ---- */
+/* comm, origin_comm and cgroup, which are NULL before, of the finding's subject. 0 or -ENOMEM. */
+int incident_fill_names(struct incident *i, const struct runaway_finding *f,
+			const struct runaway_model *m);
+/* Finding, packet and lineage anew. The lineage of a subject that is gone stays. 0 or -ENOMEM. */
+int incident_refresh(struct incident_record *rec, const struct runaway_finding *f,
+		     const struct runaway_model *m);
+/* Swap use at the first observation: the base of its trend. */
+void incident_note_swap(struct incident_record *rec, const struct runaway_model *m);
 
 /* ---- documents ---- */
 /* Readable members of the list's element, without braces. */

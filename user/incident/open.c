@@ -10,8 +10,6 @@
 
 /* A finding that comes back within a day is the same trouble again. */
 #define RECURRENCE_NS (UINT64_C(24) * 3600 * NSEC_PER_SEC)
-/* How often packet, lineage and readback.json of an open incident are made anew. */
-#define REFRESH_NS (10 * NSEC_PER_SEC)
 
 bool incident_id_valid(const char *id)
 {
@@ -127,8 +125,8 @@ static int copy_or_null(const char *from, char **to)
 	return *to ? 0 : -ENOMEM;
 }
 
-static int fill_names(struct incident *i, const struct runaway_finding *f,
-		      const struct runaway_model *m)
+int incident_fill_names(struct incident *i, const struct runaway_finding *f,
+			const struct runaway_model *m)
 {
 	const struct runaway_proc *p = NULL;
 	const struct runaway_cgroup *cg;
@@ -194,60 +192,6 @@ static int make_title(struct incident *i, const struct runaway_finding *f,
 	return i->title ? 0 : -ENOMEM;
 }
 
-static void note_swap(struct incident_record *rec, const struct runaway_model *m)
-{
-	const struct runaway_host_state *host = runaway_model_host(m);
-
-	if (rec->swap_known || !host || !host->known)
-		return;
-	rec->swap_known = true;
-	rec->swap_first_bytes = host->swap_used_bytes;
-	rec->swap_first_realtime_ns = incident_now(m);
-}
-
-static int refresh_text(char **text, struct strbuf *b)
-{
-	char *made = strbuf_take(b);
-
-	if (!made)
-		return -ENOMEM;
-	free(*text);
-	*text = made;
-	return 0;
-}
-
-/* Makes the documents anew. The lineage of a subject that is gone stays what it was. */
-static int refresh_documents(struct incident_record *rec, const struct runaway_finding *f,
-			     const struct runaway_model *m)
-{
-	struct packet_base base = { rec->swap_first_bytes, rec->swap_first_realtime_ns };
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	const struct runaway_proc *p;
-	struct json_writer w;
-	int err;
-
-	json_init(&w, &b, false);
-	incident_packet_write(&w, f, m, rec->swap_known ? &base : NULL);
-	err = refresh_text(&rec->i.packet_json, &b);
-	p = f->subject.id.pid != 0 ? runaway_model_find(m, f->subject.id) : NULL;
-	if (err < 0 || (!p && rec->i.lineage_json))
-		return err;
-	json_init(&w, &b, false);
-	runaway_lineage_write(&w, m, p);
-	return refresh_text(&rec->i.lineage_json, &b);
-}
-
-static int refresh_finding(struct incident_record *rec, const struct runaway_finding *f,
-			   const struct runaway_model *m)
-{
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-	struct json_writer w;
-
-	json_init(&w, &b, false);
-	incident_finding_write(&w, f, m);
-	return refresh_text(&rec->i.finding_json, &b);
-}
-
 static int fill(struct incident_store *s, struct incident_record *rec,
 		const struct runaway_finding *f, const struct runaway_model *m)
 {
@@ -261,18 +205,16 @@ static int fill(struct incident_store *s, struct incident_record *rec,
 	i->severity = f->lane->severity;
 	i->subject_kind = f->subject.kind;
 	i->root = f->subject.id;
-	note_swap(rec, m);
+	incident_note_swap(rec, m);
 	err = copy_or_null(s->env, &i->env);
 	if (err == 0)
-		err = fill_names(i, f, m);
+		err = incident_fill_names(i, f, m);
 	if (err == 0)
 		err = make_title(i, f, m);
 	if (err == 0)
 		err = incident_timeline_seed(i, f, m);
 	if (err == 0)
-		err = refresh_finding(rec, f, m);
-	if (err == 0)
-		err = refresh_documents(rec, f, m);
+		err = incident_refresh(rec, f, m);
 	if (err < 0)
 		return err;
 	make_id(s, i);
@@ -385,29 +327,4 @@ int runaway_incident_self_clear(struct incident_store *s, const char *incident_i
 		return 0;
 	return incident_resolve(s, incident_record_of(i), "self_cleared",
 				runaway_finding_end_name(why), &how);
-}
-
-void runaway_incident_observe(struct incident_store *s, const struct runaway_finding *f,
-			      const struct runaway_model *m)
-{
-	uint64_t now_ns = runaway_model_now(m);
-	struct incident_record *rec;
-	struct incident_point point;
-	struct incident *i;
-
-	HASH_FIND_STR(s->incidents, f->incident_id, i);
-	if (!i || i->status >= INCIDENT_RESOLVED)
-		return;
-	rec = incident_record_of(i);
-	rec->observed_realtime_ns = incident_now(m);
-	note_swap(rec, m);
-	incident_measure(f, m, &point);
-	/* Out of memory costs a point or a refresh, never the incident. */
-	(void)incident_timeline_add(i, &point);
-	if (rec->refreshed_boot_ns != 0 && now_ns - rec->refreshed_boot_ns < REFRESH_NS)
-		return;
-	rec->refreshed_boot_ns = now_ns;
-	(void)refresh_finding(rec, f, m);
-	(void)refresh_documents(rec, f, m);
-	incident_store_readback_stale(s, rec);
 }

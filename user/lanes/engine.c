@@ -12,23 +12,17 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "lanes/account.h"
 #include "lanes/engine.h"
 #include "lanes/match.h"
 #include "lanes/step.h"
 #include "lanes/tables.h"
 
-/* What a lane has cost so far. Outlives the lane, so that its counter never goes back. */
-struct lane_account {
-	char *lane_id;
-	uint64_t cpu_ns;
-	UT_hash_handle hh;
-};
-
 struct lane_engine {
 	struct lane_engine_ops ops;
 	void *ctx;
 	struct lane_set lanes;
-	struct lane_account *accounts;
+	struct lane_accounts *accounts;
 	struct runaway_finding *findings; /* open, oldest first */
 	struct runaway_finding *pending;
 	uint64_t tick;
@@ -73,49 +67,13 @@ static void free_states(struct runaway_finding **head)
 
 void runaway_engine_free(struct lane_engine *e)
 {
-	struct lane_account *a, *next;
-
 	if (!e)
 		return;
 	free_states(&e->findings);
 	free_states(&e->pending);
-	HASH_ITER (hh, e->accounts, a, next) {
-		HASH_DEL(e->accounts, a);
-		free(a->lane_id);
-		free(a);
-	}
+	runaway_accounts_free(e->accounts);
 	runaway_lane_set_free(&e->lanes);
 	free(e);
-}
-
-/* ---- accounts ---- */
-
-static struct lane_account *find_account(const struct lane_engine *e, const char *lane_id)
-{
-	struct lane_account *a;
-
-	HASH_FIND_STR(e->accounts, lane_id, a);
-	return a;
-}
-
-static int ensure_account(struct lane_engine *e, const char *lane_id)
-{
-	struct lane_account *a = find_account(e, lane_id);
-
-	if (a)
-		return 0;
-	a = calloc(1, sizeof(*a));
-	if (!a)
-		return -ENOMEM;
-	a->lane_id = strdup(lane_id);
-	if (a->lane_id)
-		HASH_ADD_KEYPTR(hh, e->accounts, a->lane_id, strlen(a->lane_id), a);
-	if (!a->lane_id || find_account(e, lane_id) != a) {
-		free(a->lane_id);
-		free(a);
-		return -ENOMEM;
-	}
-	return 0;
 }
 
 /*
@@ -125,18 +83,14 @@ static int ensure_account(struct lane_engine *e, const char *lane_id)
  */
 static void charge(struct lane_engine *e, struct runaway_finding *f, uint64_t cpu_ns)
 {
-	struct lane_account *a = find_account(e, f->lane->lane_id);
-
-	if (a && cpu_ns > f->cpu_ns_last)
-		a->cpu_ns += cpu_ns - f->cpu_ns_last;
+	if (cpu_ns > f->cpu_ns_last)
+		runaway_account_charge(e->accounts, f->lane->lane_id, cpu_ns - f->cpu_ns_last);
 	f->cpu_ns_last = cpu_ns;
 }
 
 double runaway_engine_lane_cpu_seconds(const struct lane_engine *e, const char *lane_id)
 {
-	const struct lane_account *a = find_account(e, lane_id);
-
-	return a ? (double)a->cpu_ns / (double)NSEC_PER_SEC : 0;
+	return (double)runaway_account_cpu_ns(e->accounts, lane_id) / (double)NSEC_PER_SEC;
 }
 
 /* ---- lanes ---- */
@@ -184,7 +138,7 @@ static void move_states(struct lane_engine *e, const struct lane_set *to)
 int runaway_engine_set_lanes(struct lane_engine *e, struct lane_set *lanes)
 {
 	for (size_t i = 0; i < lanes->count; i++) {
-		int r = ensure_account(e, lanes->lane[i].lane_id);
+		int r = runaway_account_ensure(&e->accounts, lanes->lane[i].lane_id);
 
 		if (r)
 			return r;
@@ -392,6 +346,54 @@ static void visit(void *ctx, struct subject_view *s)
 	}
 }
 
+/*
+ * The root of a group may end before the group does: what is known of the group goes on with the
+ * root that it has now, if the lane takes that one.
+ */
+static bool follow_root(struct tick *t, struct runaway_finding **head, struct runaway_finding *f)
+{
+	struct subject_view s = { .id = { .kind = RUNAWAY_SUBJECT_ORPHAN_TREE } };
+	struct lane_engine *e = t->e;
+	struct runaway_finding *moved;
+	char key[192];
+
+	s.proc = runaway_model_group_root(t->m, f->subject.id);
+	if (!s.proc || runaway_id_eq(s.proc->id, f->subject.id))
+		return false;
+	s.id.id = s.proc->id;
+	make_key(key, f->lane, &s.id);
+	if (find_state(e, key) || !runaway_lane_takes(&e->lanes, f->lane, t->m, &s, f->adopted))
+		return false;
+	moved = malloc(sizeof(*moved));
+	if (!moved)
+		return false;
+	*moved = *f;
+	moved->subject = s.id;
+	memcpy(moved->key, key, sizeof(moved->key));
+	if (add_state(head, moved)) {
+		free(moved);
+		return false;
+	}
+	HASH_DEL(*head, f);
+	free(f);
+	return true;
+}
+
+static void follow_roots(struct tick *t)
+{
+	struct runaway_finding *f, *next;
+	bool moved = false;
+
+	HASH_ITER (hh, t->e->pending, f, next)
+		if (f->subject.kind == RUNAWAY_SUBJECT_ORPHAN_TREE)
+			follow_root(t, &t->e->pending, f);
+	HASH_ITER (hh, t->e->findings, f, next)
+		if (f->subject.kind == RUNAWAY_SUBJECT_ORPHAN_TREE)
+			moved |= follow_root(t, &t->e->findings, f);
+	if (moved)
+		HASH_SRT(hh, t->e->findings, by_age);
+}
+
 /* The subject was not among those of this tick: it ended, or it is one no more. */
 static enum finding_end why_unseen(const struct tick *t, const struct runaway_finding *f)
 {
@@ -434,6 +436,7 @@ void runaway_engine_tick(struct lane_engine *e, const struct runaway_model *m)
 	for (size_t i = 0; i < e->lanes.count; i++)
 		if (e->lanes.lane[i].enabled)
 			kinds |= 1u << e->lanes.lane[i].subject;
+	follow_roots(&t);
 	runaway_subjects_each(m, kinds, visit, &t);
 	sweep(&t);
 }

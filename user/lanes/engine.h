@@ -87,9 +87,10 @@ struct runaway_subject {
 };
 
 struct runaway_finding {
-	char key[192];		 /* lane_id '/' subject key */
-	const struct lane *lane; /* valid until the next set of lanes */
-	struct runaway_subject subject;
+	char key[192];			/* lane_id '/' subject key */
+	const struct lane *lane;	/* valid until the next set of lanes */
+	struct runaway_subject subject; /* the next root, when that of its group ends before the
+					 * others do: see runaway_model_group_root() */
 	struct lane_state state;
 	uint64_t since_ns;     /* when it opened */
 	uint64_t condition_ns; /* when the condition began to hold: detection delay */

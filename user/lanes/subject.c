@@ -56,8 +56,7 @@ static void each_group(const struct each *e)
 		};
 
 		s.numbers.cpu_cores = g[i].cores;
-		s.numbers.age_s = (double)runaway_orphan_age_ns(e->model, g[i].root) /
-				  (double)NSEC_PER_SEC;
+		s.numbers.age_s = seconds_since(e->model, g[i].since_ns);
 		e->fn(e->ctx, &s);
 	}
 }

@@ -50,6 +50,8 @@ static int compare_orphans(const void *pa, const void *pb)
 	int c = compare_group(a, b);
 
 	if (c == 0)
+		c = compare_u64(orphan_from_ns(a->orphan), orphan_from_ns(b->orphan));
+	if (c == 0)
 		c = compare_u64(a->id.start_ns, b->id.start_ns);
 	return c ? c : compare_u64(a->id.pid, b->id.pid);
 }
@@ -87,6 +89,15 @@ static void add_to_group(struct runaway_group *g, const struct runaway_proc *p)
 	g->processes += o->processes;
 }
 
+/* Since when there is a group whose root is p: those who led it before may have ended. */
+static uint64_t group_since(const struct runaway_proc *p)
+{
+	const struct runaway_orphan *o = p->orphan;
+	uint64_t from_ns = orphan_from_ns(o);
+
+	return o->group_since_ns ? MIN(from_ns, o->group_since_ns) : from_ns;
+}
+
 void groups_make(struct runaway_model *m)
 {
 	struct group_table *t = m->groups;
@@ -108,10 +119,55 @@ void groups_make(struct runaway_model *m)
 			g = &t->group[t->count++];
 			*g = (struct runaway_group){ .root = t->orphan[i],
 						     .orphan = &t->orphan[i] };
+			g->since_ns = group_since(g->root);
 			g->daemonised = runaway_proc_daemonised(m, g->root);
 		}
 		add_to_group(g, t->orphan[i]);
 	}
+}
+
+static void remember(const struct runaway_model *m, struct runaway_group *g)
+{
+	struct runaway_id root = g->root->id, before = g->root->orphan->group_root;
+	const struct runaway_proc *old = process_find(m, before);
+
+	if (runaway_id_eq(before, root))
+		before = (struct runaway_id){ 0 };
+	/* It left the others: they go on without it, and it has nothing of theirs. */
+	if (before.pid && old && old->listed && compare_group(old, g->root) != 0) {
+		before = (struct runaway_id){ 0 };
+		g->since_ns = orphan_from_ns(g->root->orphan);
+	}
+	for (size_t i = 0; i < g->orphan_count; i++) {
+		struct runaway_orphan *o = g->orphan[i]->orphan;
+
+		o->group_root = root;
+		o->group_root_before = before;
+		o->group_since_ns = g->since_ns;
+	}
+}
+
+void groups_tick(struct runaway_model *m)
+{
+	groups_make(m);
+	for (size_t i = 0; i < m->groups->count; i++)
+		remember(m, &m->groups->group[i]);
+}
+
+const struct runaway_proc *runaway_model_group_root(const struct runaway_model *m,
+						    struct runaway_id id)
+{
+	const struct runaway_proc *p = process_find(m, id);
+	const struct runaway_group *g;
+	size_t count;
+
+	if (p && p->listed)
+		return process_find(m, p->orphan->group_root);
+	g = runaway_model_groups(m, &count);
+	for (size_t i = 0; i < count; i++)
+		if (runaway_id_eq(g[i].root->orphan->group_root_before, id))
+			return g[i].root;
+	return NULL;
 }
 
 void groups_free(struct group_table *t)

@@ -100,6 +100,6 @@ int model_tick(struct runaway_model *m, const struct rw_tick *r)
 	host_rates(m, now_ns);
 	cgroup_tick(m, now_ns);
 	m->tick.at_ns = now_ns;
-	groups_make(m);
+	groups_tick(m);
 	return 0;
 }

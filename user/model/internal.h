@@ -198,6 +198,8 @@ void orphan_moved(struct runaway_model *m, struct runaway_proc *p, struct runawa
 bool orphan_is_reaper(const struct runaway_proc *p);
 /* Found, not seen becoming one. */
 int orphan_found(struct runaway_model *m, struct runaway_proc *p, uint64_t at_ns);
+/* When it became one; before we looked: when it was found. */
+uint64_t orphan_from_ns(const struct runaway_orphan *o);
 void orphan_unlist(struct runaway_model *m, struct runaway_proc *p);
 void orphan_drop(struct runaway_model *m, struct runaway_proc *p);
 void orphan_drop_timeline(struct runaway_model *m, struct runaway_proc *p);
@@ -216,6 +218,9 @@ void timeline_add(struct runaway_timeline *t, const struct runaway_point *pt);
 
 /* ---- group.c ---- */
 void groups_make(struct runaway_model *m);
+/* The same at a tick: each orphan keeps in mind who leads its group, and since when there is one.
+ */
+void groups_tick(struct runaway_model *m);
 void groups_free(struct group_table *t);
 
 /* ---- cgroup.c, series.c ---- */

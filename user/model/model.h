@@ -176,6 +176,10 @@ struct runaway_orphan {
 	uint32_t processes;		   /* of the tree, living, at the last tick */
 	struct runaway_timeline *timeline; /* NULL until the tree burned something */
 	bool by_design;			   /* as the groups were last made */
+	/* Of its group, as of the last tick; group_root.pid 0: no tick has seen it yet. */
+	struct runaway_id group_root;
+	struct runaway_id group_root_before; /* root until that tick; pid 0: the same */
+	uint64_t group_since_ns;	     /* see struct runaway_group */
 };
 
 enum runaway_state {
@@ -240,7 +244,8 @@ struct runaway_proc {
 /* ---- a subject: orphans that belong together ---- */
 /*
  * Orphan trees of one process group that run the same executable are one group:
- * what is left of one browser whose root died. The root is the oldest orphan.
+ * what is left of one browser whose root died. The root is who was orphaned first,
+ * of several the oldest process: who is orphaned later changes no root.
  * Orphans of the same process group with another executable are another group,
  * so that nobody answers for a neighbour's CPU; so are those by design.
  */
@@ -251,6 +256,8 @@ struct runaway_group {
 	double cores;
 	uint64_t cpu_ns; /* since orphaned */
 	uint64_t rss_bytes;
+	uint64_t since_ns; /* its age counts from here: when its first root was orphaned, which may
+			    * have ended since */
 	uint32_t processes;
 	enum runaway_daemonised daemonised; /* of the root */
 };
@@ -396,6 +403,12 @@ int runaway_proc_cgroup_names(const struct runaway_model *m, const struct runawa
 /* ---- groups, as of the last RW_TICK, those that ended left out; valid until the next apply() ----
  */
 const struct runaway_group *runaway_model_groups(const struct runaway_model *m, size_t *ret_count);
+/*
+ * Who leads the group, as of the last tick, that `id` led or was in at the tick before: id itself
+ * as a rule; another of the group when it has ended. NULL: nobody of that group is left.
+ */
+const struct runaway_proc *runaway_model_group_root(const struct runaway_model *m,
+						    struct runaway_id id);
 
 /* ---- pieces that stand alone (cgroup_path.c, redact.c, ci.c) ---- */
 

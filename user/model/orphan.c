@@ -335,12 +335,17 @@ int orphan_found(struct runaway_model *m, struct runaway_proc *p, uint64_t at_ns
 	return 0;
 }
 
+uint64_t orphan_from_ns(const struct runaway_orphan *o)
+{
+	return o->since_ns ? o->since_ns : o->first_seen_ns;
+}
+
 uint64_t runaway_orphan_age_ns(const struct runaway_model *m, const struct runaway_proc *p)
 {
 	uint64_t from;
 
 	if (!p->orphan)
 		return 0;
-	from = p->orphan->since_ns ? p->orphan->since_ns : p->orphan->first_seen_ns;
+	from = orphan_from_ns(p->orphan);
 	return m->now_ns > from ? m->now_ns - from : 0;
 }
