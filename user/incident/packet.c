@@ -260,32 +260,37 @@ static void write_why(struct json_writer *w, const struct runaway_model *m,
 		      const struct runaway_proc *root)
 {
 	const struct runaway_proc *o = root ? root->origin : NULL;
+	enum runaway_daemonised d = root ? runaway_proc_daemonised(m, root) : RUNAWAY_DAEMONISED_NO;
+	const char *list = root && runaway_proc_is_service(root)
+				   ? "its name is a common daemon's, which excuses no job's"
+				   : "it is on no list of orphans by design";
 
 	json_key(w, "why_not_by_design");
 	if (!root)
 		json_null(w);
-	else if (runaway_proc_daemonised(m, root) == RUNAWAY_DAEMONISED_YES)
+	else if (d == RUNAWAY_DAEMONISED_YES)
 		json_string(w,
 			    "it does look left behind on purpose: the lane takes it all the same");
 	else if (!o)
-		json_string(w, "its origin was gone before the sensor looked; it is on no list of "
-			       "orphans by design");
+		json_stringf(w, "its origin was gone before the sensor looked; %s", list);
 	else if (o->state == RUNAWAY_ALIVE)
-		json_stringf(w, "its origin %s is alive; it is on no list of orphans by design",
-			     o->comm);
+		json_stringf(w, "its origin %s is alive; %s", o->comm, list);
 	else if (!o->exit_known)
-		json_stringf(w,
-			     "its origin %s ended in an unknown way; it is on no list of orphans "
-			     "by design",
-			     o->comm);
+		json_stringf(w, "its origin %s ended in an unknown way; %s", o->comm, list);
 	else if (WIFSIGNALED(o->exit_code))
 		json_stringf(w, "its origin %s was killed by signal %d while this went on working",
 			     o->comm, WTERMSIG(o->exit_code));
+	else if (d == RUNAWAY_DAEMONISED_UNKNOWN)
+		json_stringf(w,
+			     "its origin %s exited with code 0 right after the fork, as that of a "
+			     "daemon does; but it is a CI job's, and a test that ends without "
+			     "closing what it started looks the same",
+			     o->comm);
 	else
 		json_stringf(w,
 			     "its origin %s exited with code %d, not in the way of a daemon that "
-			     "detaches; it is on no list of orphans by design",
-			     o->comm, WEXITSTATUS(o->exit_code));
+			     "detaches; %s",
+			     o->comm, WEXITSTATUS(o->exit_code), list);
 }
 
 static void write_post_check(struct json_writer *w, const struct runaway_finding *f)

@@ -7,8 +7,11 @@
 
 #include "model/internal.h"
 
-/* Names as the kernel keeps them: 15 bytes. */
-static const char *const builtin[] = {
+/*
+ * Names as the kernel keeps them, 15 bytes: words, or words with one '*' at the end. Who has one of
+ * these is by design whoever started it: it ends with what it serves, or serves whole sessions.
+ */
+static const char *const always[] = {
 	/* Crash handlers: orphans from birth, two to a browser. */
 	"chrome_crashpad*",
 	"crashhelper*",
@@ -50,55 +53,28 @@ static const char *const builtin[] = {
 	"screen",
 	"SCREEN",
 	"mosh-server",
-	/* Classic daemons. */
-	"sshd",
-	"sshd-session",
-	"nginx",
-	"apache2",
-	"httpd",
-	"haproxy",
-	"cron",
-	"crond",
-	"atd",
-	"anacron",
-	"rsyslogd",
-	"syslogd",
-	"agetty",
-	"login",
-	"getty",
-	"chronyd",
-	"ntpd",
-	"dhclient",
-	"dnsmasq",
-	"rpcbind",
-	"exim4",
-	"master",
-	"udevd",
-	"auditd",
-	"polkitd",
-	"postgres",
-	"mysqld",
-	"mariadbd",
-	"redis-server",
-	"memcached",
-	"qemu-ga",
-	"ccache",
-	"distccd",
 	NULL,
 };
 
-const char *const *runaway_by_design_builtin(void)
-{
-	return builtin;
-}
+/*
+ * Classic daemons, and servers that a job starts as well: one that a job lost is not excused by
+ * its name.
+ */
+static const char *const services[] = {
+	"sshd",		"sshd-session", "nginx",   "apache2",  "httpd",	   "haproxy", "cron",
+	"crond",	"atd",		"anacron", "rsyslogd", "syslogd",  "agetty",  "login",
+	"getty",	"chronyd",	"ntpd",	   "dhclient", "dnsmasq",  "rpcbind", "exim4",
+	"master",	"udevd",	"auditd",  "polkitd",  "postgres", "mysqld",  "mariadbd",
+	"redis-server", "memcached",	"qemu-ga", "ccache",   "distccd",  NULL,
+};
 
-/* The builtin patterns are words, or words with one '*' at the end: no need for fnmatch. */
-static bool builtin_match(const char *comm)
+static bool named(const struct runaway_proc *p, const char *const *list)
 {
-	for (const char *const *p = builtin; *p; p++) {
-		size_t len = strlen(*p);
+	for (; *list; list++) {
+		size_t len = strlen(*list);
 
-		if ((*p)[len - 1] == '*' ? strncmp(comm, *p, len - 1) == 0 : strcmp(comm, *p) == 0)
+		if ((*list)[len - 1] == '*' ? strncmp(p->comm, *list, len - 1) == 0
+					    : strcmp(p->comm, *list) == 0)
 			return true;
 	}
 	return false;
@@ -108,12 +84,17 @@ bool runaway_proc_by_design_listed(const struct runaway_model *m, const struct r
 {
 	const char *exe = p->image ? p->image->exe : NULL;
 
-	if (builtin_match(p->comm))
+	if (named(p, always))
 		return true;
 	for (char **g = m->by_design; g && *g; g++)
 		if (fnmatch(*g, p->comm, 0) == 0 || (exe && fnmatch(*g, exe, 0) == 0))
 			return true;
 	return false;
+}
+
+bool runaway_proc_is_service(const struct runaway_proc *p)
+{
+	return named(p, services);
 }
 
 /* Exited with 0, soon after it had forked `child`. */
@@ -162,13 +143,12 @@ static bool lost_its_supervisor(const struct runaway_proc *p)
 	return false;
 }
 
-enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
-						const struct runaway_proc *p)
+/* What its session and the end of its origin say. */
+static enum runaway_daemonised by_origin(const struct runaway_model *m,
+					 const struct runaway_proc *p)
 {
 	const struct runaway_proc *child = p, *a = p->origin;
 
-	if ((p->flags & RW_TF_NS_INIT) || runaway_proc_by_design_listed(m, p))
-		return RUNAWAY_DAEMONISED_YES;
 	if (!a)
 		return by_session(m, p);
 	if (!left_on_purpose(a, p) || lost_its_supervisor(p))
@@ -187,6 +167,43 @@ enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
 		a = a->origin;
 	}
 	return RUNAWAY_DAEMONISED_NO;
+}
+
+/*
+ * Who began a chain of forks that were all left on purpose has it now, and is a subreaper. A
+ * container runtime starts the steps of a job so, and looks after them: nobody was left behind.
+ * An init says nothing: that of a container may be the job's own shell.
+ */
+static bool with_its_supervisor(const struct runaway_proc *p)
+{
+	const struct runaway_proc *child = p, *a = p->origin;
+
+	if (!p->orphan || p->orphan->reaper_kind != RUNAWAY_REAPER_SUBREAPER)
+		return false;
+	for (int i = 0; a && i < LINEAGE_MAX && left_on_purpose(a, child); i++) {
+		child = a;
+		a = a->origin;
+	}
+	return a && runaway_id_eq(a->id, p->parent);
+}
+
+enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
+						const struct runaway_proc *p)
+{
+	enum runaway_daemonised how;
+
+	if ((p->flags & RW_TF_NS_INIT) || runaway_proc_by_design_listed(m, p))
+		return RUNAWAY_DAEMONISED_YES;
+	how = by_origin(m, p);
+	if (runaway_proc_is_service(p) && (!p->ci || how == RUNAWAY_DAEMONISED_YES))
+		return RUNAWAY_DAEMONISED_YES;
+	/*
+	 * Jobs start helpers as daemons start themselves. So does a quick smoke test leave its
+	 * browser: exit 0 within seconds, the browser in a session of its own and not closed.
+	 */
+	if (how == RUNAWAY_DAEMONISED_YES && p->ci && !with_its_supervisor(p))
+		return RUNAWAY_DAEMONISED_UNKNOWN;
+	return how;
 }
 
 const char *runaway_daemonised_name(enum runaway_daemonised d)

@@ -130,7 +130,7 @@ const char *runaway_reaper_name(enum runaway_reaper r); /* "init", "subreaper", 
 enum runaway_daemonised {
 	RUNAWAY_DAEMONISED_NO,	    /* an accident: its origin was killed, crashed or ended late */
 	RUNAWAY_DAEMONISED_UNKNOWN, /* origin not seen, and its session could be a service's or an
-				       init's */
+				     * init's; or as a daemon, and of a CI job */
 	RUNAWAY_DAEMONISED_YES,	    /* origin exited 0 right after the fork and it has its own
 				     * session; or on the by-design list; or a namespace's init */
 };
@@ -385,7 +385,10 @@ struct runaway_proc *runaway_proc_orphan_root(const struct runaway_proc *p);
  */
 const struct runaway_proc *runaway_proc_tree_next(const struct runaway_proc *root,
 						  const struct runaway_proc *p);
+/* On the list of names that say it whoever started it, or on the configuration's. */
 bool runaway_proc_by_design_listed(const struct runaway_model *m, const struct runaway_proc *p);
+/* On the list of common daemons and servers, whose name excuses no CI job that lost one. */
+bool runaway_proc_is_service(const struct runaway_proc *p);
 enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
 						const struct runaway_proc *p);
 /* Age as lanes count it: since the reparenting, or since first seen when that is unknown. */
@@ -443,8 +446,5 @@ const char *const *runaway_ci_marker_names(void);
 int runaway_ci_parse(const char *markers, size_t len, const char *const *extra,
 		     struct runaway_ci **ret);
 void runaway_ci_unref(struct runaway_ci *ci);
-
-/* Built-in list of comm globs that are orphans by design, NULL-terminated. */
-const char *const *runaway_by_design_builtin(void);
 
 #endif

@@ -9,17 +9,34 @@ struct daemon_case {
 	uint64_t late_s; /* the origin exits this long after the fork */
 	bool own_session;
 	enum runaway_daemonised want;
+	enum runaway_daemonised of_a_job; /* with CI markers */
 };
 
 static const struct daemon_case cases[] = {
-	{ "setsid, exit 0 at once", 0, 0, true, RUNAWAY_DAEMONISED_YES },
-	{ "setsid, exit 0 within five seconds", 0, 4, true, RUNAWAY_DAEMONISED_YES },
-	{ "setsid, but the origin worked on", 0, 6, true, RUNAWAY_DAEMONISED_NO },
-	{ "killed", 9, 0, true, RUNAWAY_DAEMONISED_NO },
-	{ "crashed", 11 | 0x80, 0, true, RUNAWAY_DAEMONISED_NO },
-	{ "failed", 1 << 8, 0, true, RUNAWAY_DAEMONISED_NO },
-	{ "nohup: no session of its own", 0, 0, false, RUNAWAY_DAEMONISED_NO },
+	{ "setsid, exit 0 at once", 0, 0, true, RUNAWAY_DAEMONISED_YES,
+	  RUNAWAY_DAEMONISED_UNKNOWN },
+	{ "setsid, exit 0 within five seconds", 0, 4, true, RUNAWAY_DAEMONISED_YES,
+	  RUNAWAY_DAEMONISED_UNKNOWN },
+	{ "setsid, but the origin worked on", 0, 6, true, RUNAWAY_DAEMONISED_NO,
+	  RUNAWAY_DAEMONISED_NO },
+	{ "killed", 9, 0, true, RUNAWAY_DAEMONISED_NO, RUNAWAY_DAEMONISED_NO },
+	{ "crashed", 11 | 0x80, 0, true, RUNAWAY_DAEMONISED_NO, RUNAWAY_DAEMONISED_NO },
+	{ "failed", 1 << 8, 0, true, RUNAWAY_DAEMONISED_NO, RUNAWAY_DAEMONISED_NO },
+	{ "nohup: no session of its own", 0, 0, false, RUNAWAY_DAEMONISED_NO,
+	  RUNAWAY_DAEMONISED_NO },
 };
+
+/* The verdict on p if it had the markers of a CI job. */
+static enum runaway_daemonised of_a_job(const struct world *w, struct runaway_proc *p)
+{
+	struct runaway_ci job = { .runner = "gitea" };
+	enum runaway_daemonised d;
+
+	p->ci = &job;
+	d = runaway_proc_daemonised(w->m, p);
+	p->ci = NULL;
+	return d;
+}
 
 /* Times matter here: the child starts when it is forked. */
 static void fork_at(struct world *w, struct rw_id origin, struct rw_id child, uint32_t sid)
@@ -82,6 +99,8 @@ static void test_how_the_origin_ended(void **state)
 		move_at(&w, child, origin, cases[i].own_session ? 11 : 9);
 		if (runaway_proc_daemonised(w.m, runaway_model_find_pid(w.m, 11)) != cases[i].want)
 			fail_msg("%s", cases[i].what);
+		if (of_a_job(&w, runaway_model_find_pid(w.m, 11)) != cases[i].of_a_job)
+			fail_msg("of a job: %s", cases[i].what);
 		world_free(&w);
 	}
 }
@@ -108,24 +127,27 @@ static void test_double_fork_in_a_dead_session(void **state)
 		move_at(&w, d, c, 20);
 		assert_int_equal(runaway_proc_daemonised(w.m, runaway_model_find_pid(w.m, 22)),
 				 crashed ? RUNAWAY_DAEMONISED_NO : RUNAWAY_DAEMONISED_YES);
+		assert_int_equal(of_a_job(&w, runaway_model_find_pid(w.m, 22)),
+				 crashed ? RUNAWAY_DAEMONISED_NO : RUNAWAY_DAEMONISED_UNKNOWN);
 		world_free(&w);
 	}
 }
 
 /*
  * A runtime joins a container: S, a subreaper, forks B, B makes a session, forks
- * the step C and exits. Then S ends: killed, C is nobody's; done, it is as meant.
+ * the step C and exits. S looks after C, a job's step or not. Then S ends: killed, C is
+ * nobody's; done, it is as meant, as far as a job's is.
  */
 static void test_supervisor_that_is_killed(void **state)
 {
 	static const struct {
 		int status;
-		enum runaway_daemonised want;
+		enum runaway_daemonised want, of_a_job;
 	} ends[] = {
-		{ 9, RUNAWAY_DAEMONISED_NO },
-		{ 11 | 0x80, RUNAWAY_DAEMONISED_NO },
-		{ 0, RUNAWAY_DAEMONISED_YES },
-		{ 1 << 8, RUNAWAY_DAEMONISED_YES },
+		{ 9, RUNAWAY_DAEMONISED_NO, RUNAWAY_DAEMONISED_NO },
+		{ 11 | 0x80, RUNAWAY_DAEMONISED_NO, RUNAWAY_DAEMONISED_NO },
+		{ 0, RUNAWAY_DAEMONISED_YES, RUNAWAY_DAEMONISED_UNKNOWN },
+		{ 1 << 8, RUNAWAY_DAEMONISED_YES, RUNAWAY_DAEMONISED_UNKNOWN },
 	};
 
 	(void)state;
@@ -146,10 +168,12 @@ static void test_supervisor_that_is_killed(void **state)
 		move_to(&w, c, b, s, 21);
 		p = runaway_model_find_pid(w.m, 22);
 		assert_int_equal(runaway_proc_daemonised(w.m, p), RUNAWAY_DAEMONISED_YES);
+		assert_int_equal(of_a_job(&w, p), RUNAWAY_DAEMONISED_YES);
 		exit_at(&w, s, ends[i].status);
 		move_at(&w, c, s, 21);
 		assert_int_equal(p->orphan->hop_count, 2);
 		assert_int_equal(runaway_proc_daemonised(w.m, p), ends[i].want);
+		assert_int_equal(of_a_job(&w, p), ends[i].of_a_job);
 		world_free(&w);
 	}
 }
@@ -181,24 +205,34 @@ static void test_a_script_that_leads_a_session_is_no_daemon(void **state)
 
 static void test_names_on_the_list(void **state)
 {
-	static const char *const yes[] = {
-		"chrome_crashpad", "chrome_crashpad_", "crashhelper",	 "containerd-shim",
-		"conmon",	   "tmux: server",     "SCREEN",	 "sshd",
-		"gpg-agent",	   "(sd-pam)",	       "dbus-broker-lau"
+	static const char *const always[] = {
+		"chrome_crashpad", "chrome_crashpad_", "crashhelper", "containerd-shim", "conmon",
+		"tmux: server",	   "SCREEN",	       "tini",	      "gpg-agent",	 "(sd-pam)",
+		"dbus-broker-lau", "systemd",	       "dockerd",
+	};
+	/* Found, when a CI job lost them. */
+	static const char *const services[] = {
+		"sshd",	  "nginx",    "apache2",      "httpd",	   "master", "postgres",
+		"mysqld", "mariadbd", "redis-server", "memcached", "ccache", "distccd",
 	};
 	static const char *const no[] = { "",	  "chrome", "chromium",
 					  "node", "sshdx",  "tmux: other",
 					  "gpg",  "make",   "python3" };
-	struct runaway_proc p = { 0 };
+	struct runaway_proc p = { .id = { .pid = 5 }, .sid = 4 };
 	struct world w;
 
 	(void)state;
 	world_new(&w);
-	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
-		snprintf(p.comm, sizeof(p.comm), "%s", yes[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(always) + ARRAY_SIZE(services); i++) {
+		bool service = i >= ARRAY_SIZE(always);
+
+		snprintf(p.comm, sizeof(p.comm), "%s",
+			 service ? services[i - ARRAY_SIZE(always)] : always[i]);
 		assert_int_equal(runaway_proc_daemonised(w.m, &p), RUNAWAY_DAEMONISED_YES);
+		assert_int_equal(runaway_proc_is_service(&p), service);
+		assert_int_equal(of_a_job(&w, &p),
+				 service ? RUNAWAY_DAEMONISED_NO : RUNAWAY_DAEMONISED_YES);
 	}
-	p.id.pid = 5;
 	for (size_t i = 0; i < ARRAY_SIZE(no); i++) {
 		snprintf(p.comm, sizeof(p.comm), "%s", no[i]);
 		p.sid = 5;
@@ -208,6 +242,52 @@ static void test_names_on_the_list(void **state)
 	}
 	p.flags = RW_TF_NS_INIT;
 	assert_int_equal(runaway_proc_daemonised(w.m, &p), RUNAWAY_DAEMONISED_YES);
+	world_free(&w);
+}
+
+/* A database of a job: lost with its origin it is found, started as a daemon it is one. */
+static void test_a_service_of_a_job(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct rw_id origin, child;
+		struct runaway_proc *p;
+		struct world w;
+
+		world_new(&w);
+		boot(&w);
+		origin = (struct rw_id){ .pid = 10, .start_ns = w.now_ns };
+		fork_at(&w, rw_id(1), origin, 10);
+		child = (struct rw_id){ .pid = 11, .start_ns = w.now_ns };
+		fork_at(&w, origin, child, 10);
+		w.now_ns += cases[i].late_s * SEC;
+		exit_at(&w, origin, cases[i].status);
+		move_at(&w, child, origin, cases[i].own_session ? 11 : 9);
+		p = runaway_model_find_pid(w.m, 11);
+		copy_comm(p->comm, "postgres");
+		assert_int_equal(runaway_proc_daemonised(w.m, p), RUNAWAY_DAEMONISED_YES);
+		if (of_a_job(&w, p) != cases[i].want)
+			fail_msg("%s", cases[i].what);
+		world_free(&w);
+	}
+}
+
+/* The configuration's own list asks for nothing else. */
+static void test_the_users_list_excuses_jobs(void **state)
+{
+	static const char *const by_design[] = { "postgr*", NULL };
+	const struct runaway_model_config config = {
+		.limits = { .processes = 100, .cgroups = 100, .series = 10 },
+		.by_design = by_design,
+	};
+	struct runaway_proc p = { .comm = "postgres", .id = { .pid = 5 }, .sid = 4 };
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	assert_int_equal(of_a_job(&w, &p), RUNAWAY_DAEMONISED_NO);
+	assert_int_equal(runaway_model_configure(w.m, &config), 0);
+	assert_int_equal(of_a_job(&w, &p), RUNAWAY_DAEMONISED_YES);
 	world_free(&w);
 }
 
@@ -230,6 +310,8 @@ int main(void)
 		cmocka_unit_test(test_supervisor_that_is_killed),
 		cmocka_unit_test(test_a_script_that_leads_a_session_is_no_daemon),
 		cmocka_unit_test(test_names_on_the_list),
+		cmocka_unit_test(test_a_service_of_a_job),
+		cmocka_unit_test(test_the_users_list_excuses_jobs),
 		cmocka_unit_test(test_names),
 	};
 
