@@ -10,10 +10,10 @@
 struct lane_accounts; /* NULL: none yet */
 
 /* Makes the account of a lane when there is none. 0 or -ENOMEM. */
-int runaway_account_ensure(struct lane_accounts **a, const char *lane_id);
+int runaway_account_ensure(struct lane_accounts **head, const char *lane_id);
 /* A lane without an account is charged nothing. */
-void runaway_account_charge(struct lane_accounts *a, const char *lane_id, uint64_t cpu_ns);
-uint64_t runaway_account_cpu_ns(const struct lane_accounts *a, const char *lane_id);
-void runaway_accounts_free(struct lane_accounts *a);
+void runaway_account_charge(struct lane_accounts *head, const char *lane_id, uint64_t cpu_ns);
+uint64_t runaway_account_cpu_ns(const struct lane_accounts *head, const char *lane_id);
+void runaway_accounts_free(struct lane_accounts *head);
 
 #endif
