@@ -78,7 +78,9 @@ STEPS = {
     "tier": {"layout": "v2", "run": [["vm/cases/gate_tier.py"]]},
     "arm64": {"layout": "v2", "run": [
         ["vm/cases/objects.py"], ["vm/cases/layouts.py"], ["e2e/test_threads.py"],
-        ["e2e/test_record_replay.py"], ["e2e/test_markers.py"]]},
+        ["e2e/test_record_replay.py"],
+        # What the kernel side reads; lists that grow and the like are the same program.
+        ["e2e/test_markers.py", "wherever_it_stands", "nobody_inherits_it_by_accident"]]},
     "preempt": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
     "gate": {"layout": "v2", "env": ENFORCED, "timeout_s": 800, "run": [
         ["e2e/test_gate_process.py"], ["e2e/test_gate.py"], ["e2e/test_gate_attacks.py"],
