@@ -9,6 +9,7 @@ from soak import experiment, main  # first: it knows where the harness is
 
 import procfs
 import recording
+from harness import SLOWNESS
 from load import HEAL_S, settle
 
 THREADS = (1, 8, 64)
@@ -94,7 +95,7 @@ def orphan_storm(t, row):
     row.rng.shuffle(kinds)
     for threads, how in kinds:
         storm.run(threads, how, max(1, row.count // len(kinds) // threads))
-    row.note(f"{storm.late} not at the first look, all within {HEAL_S} s")
+    row.note(f"{storm.late} not at the first look, all within {HEAL_S * SLOWNESS:g} s")
     row.note(f"{daemon.metrics().sum('runaway_events_lost_total'):.0f} records lost")
 
 
