@@ -69,9 +69,11 @@ class Cgroup:
     def remove(self, deadline_s=10):
         """Ends what is in there and removes it. False if something stayed."""
         end = time.monotonic() + deadline_s
-        while self.pids() and time.monotonic() < end:
-            self._kill()
+        while self.pids():
+            self._kill()  # once in any case: to look at thousands may take all of the time
             _reap()
+            if time.monotonic() > end:
+                break
             time.sleep(0.02)
         for path in self.folders():
             while True:
