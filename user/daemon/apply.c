@@ -276,7 +276,7 @@ void apply_conclude(struct daemon *d, const char *incident_id, const char *outco
 				    runaway_boot_ns() + d->config.gate.grace_s * NSEC_PER_SEC);
 }
 
-/* The socket closed before the answer: the gate's audit says how far it got. */
+/* No answer came: the gate's audit says how far it got, and whether that is all only its end. */
 static void on_lost(struct pending_call *c, int err)
 {
 	const char *outcome, *why;
@@ -286,10 +286,7 @@ static void on_lost(struct pending_call *c, int err)
 		call_fail(c, "failed", "unknown: the daemon is stopping");
 		return;
 	}
-	outcome = err == -EPIPE ? gate_audit_outcome(c->d, c->plan_sha256, true, &why) : "unknown";
-	if (err != -EPIPE)
-		why = "the gate did not answer in time: it is not known whether it signalled, and "
-		      "nothing is sent again";
+	outcome = gate_audit_outcome(c->d, c->plan_sha256, err == -EPIPE, &why);
 	apply_conclude(c->d, c->incident_id, outcome, why, NULL);
 	call_fail(c, "failed", "%s: %s", outcome, why);
 }

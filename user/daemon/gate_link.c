@@ -193,7 +193,7 @@ void gate_link_close(struct gate_link *l)
 {
 	if (!l)
 		return;
-	end(l, -EPIPE);
+	end(l, -ECANCELED);
 	runaway_closep(&l->epoll_fd);
 	runaway_closep(&l->timer_fd);
 	strbuf_free(&l->in);
@@ -234,6 +234,12 @@ static void arm_timer(struct gate_link *l)
 	timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
+/* The other end is closed, which only the gate's end does. Any other error is one of ours. */
+static int peer_error(int error)
+{
+	return error == ECONNRESET ? -EPIPE : -error;
+}
+
 static int flush(struct gate_link *l)
 {
 	uint32_t wanted;
@@ -247,7 +253,7 @@ static int flush(struct gate_link *l)
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0)
-			return -EPIPE;
+			return peer_error(errno);
 		l->sent += (size_t)n;
 	}
 	if (l->sent == l->out.len) {
@@ -321,7 +327,7 @@ static int read_all(struct gate_link *l)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -EPIPE;
+			return errno == EAGAIN ? 0 : peer_error(errno);
 		if (n == 0)
 			return -EPIPE;
 		strbuf_add(&l->in, buf, (size_t)n);
@@ -387,6 +393,6 @@ bool gate_link_run(struct gate_link *l)
 		r = -ETIMEDOUT;
 	if (r >= 0)
 		return true;
-	end(l, r == -ETIMEDOUT ? r : -EPIPE);
+	end(l, r);
 	return false;
 }

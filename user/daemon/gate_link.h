@@ -17,8 +17,10 @@
 struct gate_link;
 
 /*
- * What came of a request: 0 and the answer (valid during the call), or -EPIPE (the gate ended,
- * it is not known how far it got), -ETIMEDOUT, -ENOMEM.
+ * What came of a request: 0 and the answer (valid during the call), or -EPIPE: the gate has ended
+ * (what it did, its audit says). Any other error: the connection was given up, and the gate may
+ * still be at it: -ETIMEDOUT, -EBADMSG or -EMSGSIZE (it does not speak the protocol), -ENOMEM,
+ * -ECANCELED (closed from here).
  */
 typedef void (*gate_answer_fn)(void *ctx, int err, const cJSON *answer);
 
@@ -35,7 +37,7 @@ struct gate_link_config {
  * -EBADMSG, else what fork and the like say.
  */
 int gate_link_start(const struct gate_link_config *c, struct gate_link **ret, cJSON **ret_answer);
-/* Closes the socket, which ends the gate. Requests that wait are answered with -EPIPE. */
+/* Closes the socket, at which the gate ends. Requests that wait are answered with -ECANCELED. */
 void gate_link_close(struct gate_link *l);
 
 /* To poll for input, then run. */

@@ -137,13 +137,13 @@ static void test_answers_come_in_order(void **state)
 	assert_true(gate_link_alive(f->l));
 }
 
-static void check_lost(struct fixture *f)
+static void check_lost(struct fixture *f, int err)
 {
 	assert_int_equal(gate_link_ask(f->l, "apply", NULL, on_answer, f), 0);
 	assert_int_equal(gate_link_ask(f->l, "status", NULL, on_answer, f), 0);
 	run_until(f, 2);
 	assert_int_equal(f->answers, 2);
-	assert_int_equal(f->err, -EPIPE);
+	assert_int_equal(f->err, err);
 	assert_false(gate_link_alive(f->l));
 	assert_false(gate_link_run(f->l));
 	assert_int_equal(gate_link_ask(f->l, "status", NULL, on_answer, f), -EPIPE);
@@ -153,20 +153,50 @@ static void check_lost(struct fixture *f)
 static void test_its_end_answers_all(void **state)
 {
 	start(*state, "take()\n");
-	check_lost(*state);
+	check_lost(*state, -EPIPE);
 }
 
+/* With a request unread: the kernel says so in another way. */
+static void test_its_end_in_the_middle_answers_all(void **state)
+{
+	start(*state, "import select\nselect.select([s], [], [])\n");
+	check_lost(*state, -EPIPE);
+}
+
+/* None of these is an end: the gate may still be acting, and nobody may say that it did not. */
 static void test_an_answer_to_nobody_ends_it(void **state)
 {
 	start(*state,
 	      "take()\ngive({'type': 'apply', 'id': '4711', 'ok': True})\ntake()\ntake()\n");
-	check_lost(*state);
+	check_lost(*state, -EBADMSG);
 }
 
 static void test_a_frame_too_long_ends_it(void **state)
 {
 	start(*state, "take()\ns.sendall(b'\\xff\\xff\\xff\\xff')\ntake()\ntake()\n");
-	check_lost(*state);
+	check_lost(*state, -EMSGSIZE);
+}
+
+static void test_an_answer_that_is_no_message_ends_it(void **state)
+{
+	start(*state, "take()\ngive({'type': 7})\ntake()\ntake()\n");
+	check_lost(*state, -EBADMSG);
+}
+
+static void test_closing_it_says_nothing_of_its_end(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid;
+
+	start(f, "while True: take()\n");
+	pid = gate_link_pid(f->l);
+	assert_int_equal(gate_link_ask(f->l, "apply", NULL, on_answer, f), 0);
+	gate_link_close(f->l);
+	f->l = NULL;
+	assert_int_equal(f->answers, 1);
+	assert_int_equal(f->err, -ECANCELED);
+	/* It ends by it. */
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 static void test_no_program(void **state)
@@ -190,8 +220,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_answers_come_in_order),
 		TEST(test_its_end_answers_all),
+		TEST(test_its_end_in_the_middle_answers_all),
 		TEST(test_an_answer_to_nobody_ends_it),
 		TEST(test_a_frame_too_long_ends_it),
+		TEST(test_an_answer_that_is_no_message_ends_it),
+		TEST(test_closing_it_says_nothing_of_its_end),
 		TEST(test_no_program),
 	};
 
