@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/macros.h"
 #include "gate/actuator_priv.h"
@@ -24,6 +25,8 @@ const struct runaway_syscall runaway_actuator_syscalls[] = {
 	  .check = { { 1, UINT64_MAX, SIGTERM }, /* the signal */
 		     { 2, UINT64_MAX, 0 },	 /* no siginfo */
 		     { 3, UINT64_MAX, 0 } } },	 /* no flags: the process, not its group */
+	/* where the kernel answers it by a system call */
+	{ .nr = SYS_clock_gettime, .checks = 1, .check = { { 0, UINT64_MAX, CLOCK_BOOTTIME } } },
 	ALWAYS(recvmsg),
 	ALWAYS(sendmsg),
 	ALWAYS(close),
@@ -33,8 +36,14 @@ const struct runaway_syscall runaway_actuator_syscalls[] = {
 };
 const size_t runaway_actuator_syscalls_count = ARRAY_SIZE(runaway_actuator_syscalls);
 
-static int send_sigterm(int pidfd)
+/* Asked last: it may have been stopped since the request was made, for hours. */
+static int send_sigterm(int pidfd, uint64_t deadline_ns)
 {
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_BOOTTIME, &t) < 0 ||
+	    (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec > deadline_ns)
+		return -ETIME;
 	return syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0 ? -errno : 0;
 }
 
@@ -84,7 +93,7 @@ static bool serve(int sock, const struct runaway_actuator_request *r, const int 
 	if (r->job == RUNAWAY_ACTUATOR_KEEP)
 		return true;
 	if (r->job == RUNAWAY_ACTUATOR_SIGNAL && count == 1)
-		err = send_sigterm(fds[0]);
+		err = send_sigterm(fds[0], r->deadline_boot_ns);
 	for (size_t i = 0; i < count; i++)
 		close(fds[i]);
 	return reply(sock, r->number, err);

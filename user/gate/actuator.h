@@ -5,7 +5,7 @@
 /*
  * The only process of ours that holds CAP_KILL, and the only call that sends a signal:
  * SIGTERM, through a descriptor that somebody else opened and checked. It knows no plan,
- * no file and no name; it reads eight bytes and a descriptor, and answers with an errno.
+ * no file and no name; it reads sixteen bytes and a descriptor, and answers with an errno.
  * All that it runs after its start is actuator.c; confine.c is what it gave up.
  *
  * Messages are fixed structs on a SOCK_SEQPACKET pair and not JSON: what holds the
@@ -25,6 +25,8 @@ enum runaway_actuator_job {
 struct runaway_actuator_request {
 	uint32_t job;
 	uint32_t number; /* repeated in the answer */
+	/* CLOCK_BOOTTIME of its own time namespace: behind it nothing is sent. */
+	uint64_t deadline_boot_ns;
 };
 
 struct runaway_actuator_answer {
@@ -32,7 +34,8 @@ struct runaway_actuator_answer {
 	int32_t err;	 /* 0 or a negative errno */
 };
 
-#define RUNAWAY_ACTUATOR_FDS 16 /* descriptors that may come with one message */
+#define RUNAWAY_ACTUATOR_FDS	  16 /* descriptors that may come with one message */
+#define RUNAWAY_ACTUATOR_ANSWER_S 5  /* it answers at once or never */
 
 struct runaway_actuator {
 	int fd; /* -1: none */
@@ -46,17 +49,18 @@ struct runaway_actuator {
  * negative errno: then there is no such process.
  */
 int runaway_actuator_start(struct runaway_actuator *a, uid_t uid, gid_t gid, uint64_t keep_caps);
-/* Closes the connection, at which it ends, and waits for that. */
+/* Closes the connection, at which it ends. Waits for that, but not for one that is frozen. */
 void runaway_actuator_stop(struct runaway_actuator *a);
 
 /* 0 or a negative errno. */
 int runaway_actuator_keep(struct runaway_actuator *a, const int *fds, size_t count);
 
 /*
- * 0: sent. -ESRCH: gone. -EPERM: the kernel refused. -EPIPE: the actuator is gone and no
- * request reached it: nothing was sent. -EIO: no answer came, or not to this request:
- * whether it was sent is not known.
+ * Within ANSWER_S, and until that moment by runaway_boot_ns() only.
+ * 0: sent. -ESRCH: gone. -EPERM: the kernel refused. -ETIME: past the deadline. -EPIPE: the
+ * actuator is gone and no request reached it: nothing was sent. -EIO: no answer came, or not
+ * to this request: whether it was sent is not known.
  */
-int runaway_actuator_signal(struct runaway_actuator *a, int pidfd);
+int runaway_actuator_signal(struct runaway_actuator *a, int pidfd, uint64_t deadline_boot_ns);
 
 #endif

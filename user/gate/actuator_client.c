@@ -5,10 +5,11 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "gate/actuator_priv.h"
 
-/* The actuator answers at once or never. */
-#define ANSWER_S 5
+/* One whose connection is closed ends at once, or it is frozen. */
+#define END_MS 200
 
 static int receive_answer(int fd, struct runaway_actuator_answer *ret)
 {
@@ -38,7 +39,7 @@ static _noreturn_ void become_actuator(int sock, uid_t uid, gid_t gid, uint64_t 
 
 int runaway_actuator_start(struct runaway_actuator *a, uid_t uid, gid_t gid, uint64_t keep_caps)
 {
-	const struct timeval patience = { .tv_sec = ANSWER_S };
+	const struct timeval patience = { .tv_sec = RUNAWAY_ACTUATOR_ANSWER_S };
 	int fd[2];
 	pid_t pid;
 
@@ -65,9 +66,9 @@ void runaway_actuator_stop(struct runaway_actuator *a)
 {
 	if (a->fd >= 0)
 		close(a->fd);
-	if (a->pid > 0)
-		while (waitpid(a->pid, NULL, 0) < 0 && errno == EINTR)
-			;
+	/* A frozen one is left to end when it goes on: nobody here could end it sooner. */
+	for (int ms = 0; a->pid > 0 && waitpid(a->pid, NULL, WNOHANG) == 0 && ms < END_MS; ms++)
+		usleep(1000);
 	*a = (struct runaway_actuator){ .fd = -1 };
 }
 
@@ -101,10 +102,12 @@ int runaway_actuator_keep(struct runaway_actuator *a, const int *fds, size_t cou
 	return count > RUNAWAY_ACTUATOR_FDS ? -E2BIG : request(a, &r, fds, count);
 }
 
-int runaway_actuator_signal(struct runaway_actuator *a, int pidfd)
+int runaway_actuator_signal(struct runaway_actuator *a, int pidfd, uint64_t deadline_boot_ns)
 {
 	const struct runaway_actuator_request r = { .job = RUNAWAY_ACTUATOR_SIGNAL,
-						    .number = ++a->number };
+						    .number = ++a->number,
+						    .deadline_boot_ns = runaway_boot_timer_ns(
+							    deadline_boot_ns) };
 	struct runaway_actuator_answer answer;
 	int err = request(a, &r, &pidfd, 1);
 

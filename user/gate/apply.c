@@ -14,6 +14,8 @@
 
 /* From the authorisation to the signal are microseconds. */
 #define AUTHORISED_NS (2 * NSEC_PER_SEC)
+/* What is told as unknown is over: no signal comes behind its RESULT. */
+static_assert(AUTHORISED_NS < RUNAWAY_ACTUATOR_ANSWER_S * NSEC_PER_SEC, "late signals");
 
 const char *runaway_outcome_name(enum runaway_outcome outcome)
 {
@@ -205,6 +207,12 @@ static void write_result(struct runaway_gate *g, const struct runaway_target_res
 
 /* ---- acting ---- */
 
+/* Of this signal: kernel guard and actuator send nothing behind it. */
+static uint64_t deadline_of(const struct runaway_act *act)
+{
+	return MIN(act->approval.deadline_boot_ns, runaway_boot_ns() + AUTHORISED_NS);
+}
+
 static int authorise(struct runaway_gate *g, const struct runaway_act *act, size_t i)
 {
 	const struct runaway_target *t = &act->plan.target[i];
@@ -212,8 +220,7 @@ static int authorise(struct runaway_gate *g, const struct runaway_act *act, size
 		.tgid = (pid_t)t->pid,
 		.authz = { .start_boottime_ns = t->start_ns,
 			   .exec_id = t->exec_id,
-			   .deadline_boot_ns = MIN(act->approval.deadline_boot_ns,
-						   runaway_boot_ns() + AUTHORISED_NS),
+			   .deadline_boot_ns = deadline_of(act),
 			   .nonce = act->target[i].audit_seq },
 	};
 
@@ -244,7 +251,7 @@ static void tell(struct runaway_target_result *t, enum runaway_outcome outcome,
 static void send_it(struct runaway_gate *g, struct runaway_act *act, size_t i, int *ret_err)
 {
 	struct runaway_target_result *t = &act->target[i];
-	int err = *ret_err = runaway_actuator_signal(&g->actuator, act->pidfd[i]);
+	int err = *ret_err = runaway_actuator_signal(&g->actuator, act->pidfd[i], deadline_of(act));
 
 	if (err == 0)
 		tell(t, RUNAWAY_OUTCOME_SIGNALLED, REASON(NONE));

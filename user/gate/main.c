@@ -202,6 +202,8 @@ int main(int argc, char **argv)
 	g->audit.fd = -1;
 	g->actuator.fd = -1;
 	err = run(g);
+	/* Whatever holds the rest up, the next gate finds the audit unlocked. */
+	runaway_audit_close(&g->audit);
 	runaway_guard_close(g->guard);
 	runaway_actuator_stop(&g->actuator);
 	/* Nothing is left to flush, and little would be let through that exit handlers do. */

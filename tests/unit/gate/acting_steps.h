@@ -238,12 +238,13 @@ WRAP(int, runaway_guard_self_test, struct runaway_guard *guard, struct runaway_g
 	return 0;
 }
 
-WRAP(int, runaway_actuator_signal, struct runaway_actuator *a, int pidfd)
+WRAP(int, runaway_actuator_signal, struct runaway_actuator *a, int pidfd, uint64_t deadline_boot_ns)
 {
 	int err;
 
 	step("signal");
-	err = actuator_answer ? actuator_answer : __real_runaway_actuator_signal(a, pidfd);
+	err = actuator_answer ? actuator_answer
+			      : __real_runaway_actuator_signal(a, pidfd, deadline_boot_ns);
 	step("signalled");
 	return err;
 }

@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "gate/actuator.h"
 
@@ -36,6 +38,8 @@ static pid_t sleeper(int *ret_pidfd)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		/* The actuator ends when its connection does: nobody else may hold it. */
+		(void)close_range(3, ~0U, 0);
 		for (;;)
 			pause();
 	}
@@ -44,15 +48,20 @@ static pid_t sleeper(int *ret_pidfd)
 	return pid;
 }
 
+static int ask(int pidfd)
+{
+	return runaway_actuator_signal(&a, pidfd, runaway_boot_ns() + 60 * NSEC_PER_SEC);
+}
+
 static void sends_sigterm(_unused_ void **state)
 {
 	int pidfd, status;
 	pid_t pid = sleeper(&pidfd);
 
-	assert_int_equal(runaway_actuator_signal(&a, pidfd), 0);
+	assert_int_equal(ask(pidfd), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
-	assert_int_equal(runaway_actuator_signal(&a, pidfd), -ESRCH);
+	assert_int_equal(ask(pidfd), -ESRCH);
 	close(pidfd);
 }
 
@@ -60,9 +69,9 @@ static void other_descriptors_do_nothing(_unused_ void **state)
 {
 	_cleanup_close_ int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	assert_int_equal(runaway_actuator_signal(&a, fd), -EBADF);
-	assert_int_equal(runaway_actuator_signal(&a, -1), -EPIPE);
-	assert_int_equal(runaway_actuator_signal(&a, fd), -EBADF);
+	assert_int_equal(ask(fd), -EBADF);
+	assert_int_equal(ask(-1), -EPIPE);
+	assert_int_equal(ask(fd), -EBADF);
 }
 
 static uint64_t status_of(pid_t pid, const char *key, int base)
@@ -139,7 +148,7 @@ static void odd_requests_send_nothing(_unused_ void **state)
 	assert_int_equal(answer_to(3, two, 1), -EINVAL);
 	assert_int_equal(answer_to(UINT32_MAX, two, 1), -EINVAL);
 	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
-	assert_int_equal(runaway_actuator_signal(&a, pidfd), 0);
+	assert_int_equal(ask(pidfd), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	close(pidfd);
 }
@@ -192,7 +201,7 @@ static void keeps_what_it_is_given(_unused_ void **state)
 	assert_int_equal(runaway_actuator_keep(&a, many, ARRAY_SIZE(many)), -E2BIG);
 	/* Whatever comes with a request is closed behind it. */
 	for (int i = 0; i < 200; i++)
-		assert_int_equal(runaway_actuator_signal(&a, fd), -EBADF);
+		assert_int_equal(ask(fd), -EBADF);
 	if (geteuid() == 0)
 		assert_int_equal(open_descriptors(), 1 + 3);
 }
@@ -204,7 +213,7 @@ static void a_dead_actuator_sends_nothing(_unused_ void **state)
 
 	assert_int_equal(kill(a.pid, SIGKILL), 0);
 	assert_int_equal(waitpid(a.pid, NULL, 0), a.pid);
-	assert_int_equal(runaway_actuator_signal(&a, pidfd), -EPIPE);
+	assert_int_equal(ask(pidfd), -EPIPE);
 	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
@@ -225,8 +234,50 @@ static void an_actuator_that_dies_while_asked(_unused_ void **state)
 		kill(a.pid, SIGKILL);
 		_exit(0);
 	}
-	assert_int_equal(runaway_actuator_signal(&a, pidfd), -EIO);
+	assert_int_equal(ask(pidfd), -EIO);
 	waitpid(killer, NULL, 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(pidfd);
+}
+
+/* ---- too late ---- */
+
+static void behind_the_deadline_nothing_is_sent(_unused_ void **state)
+{
+	int pidfd;
+	pid_t pid = sleeper(&pidfd);
+
+	assert_int_equal(runaway_actuator_signal(&a, pidfd, 0), -ETIME);
+	assert_int_equal(runaway_actuator_signal(&a, pidfd, runaway_boot_ns() - 1), -ETIME);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	assert_int_equal(ask(pidfd), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(pidfd);
+}
+
+/* Stopped as it was asked: nobody waits for it, and what it reads when it goes on is over. */
+static void a_frozen_actuator_sends_nothing_later(_unused_ void **state)
+{
+	const struct timeval patience = { .tv_usec = 300000 };
+	const pid_t actuator = a.pid;
+	uint64_t begun_ns;
+	int pidfd, status;
+	pid_t pid = sleeper(&pidfd);
+
+	assert_int_equal(setsockopt(a.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	assert_int_equal(kill(actuator, SIGSTOP), 0);
+	assert_int_equal(waitpid(actuator, &status, WUNTRACED), actuator);
+	begun_ns = runaway_boot_ns();
+	assert_int_equal(runaway_actuator_signal(&a, pidfd, begun_ns + 200 * NSEC_PER_MSEC), -EIO);
+	/* Not at all, as long as it is stopped: how long is not the point. */
+	runaway_actuator_stop(&a);
+	assert_int_equal(a.fd, -1);
+	assert_int_equal(waitpid(actuator, &status, WNOHANG), 0);
+	assert_int_equal(kill(actuator, SIGCONT), 0);
+	assert_int_equal(waitpid(actuator, &status, 0), actuator);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	close(pidfd);
@@ -253,6 +304,8 @@ int main(void)
 		TEST(keeps_what_it_is_given),
 		TEST(a_dead_actuator_sends_nothing),
 		TEST(an_actuator_that_dies_while_asked),
+		TEST(behind_the_deadline_nothing_is_sent),
+		TEST(a_frozen_actuator_sends_nothing_later),
 		cmocka_unit_test(does_not_start_as_root),
 	};
 

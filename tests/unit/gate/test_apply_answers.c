@@ -2,6 +2,8 @@
 /* What the guard and the actuator answer, and what the kernel says that they did. */
 #include "gate/acting.h"
 
+#include <sys/socket.h>
+
 static void guard_that_does_not_authorise(_unused_ void **state)
 {
 	pid_t pid = start_target();
@@ -192,6 +194,41 @@ static void actuator_that_does_not_answer(_unused_ void **state)
 	end_target(pid);
 }
 
+static void freeze_actuator(unsigned int number, const char *name)
+{
+	if (number == act_at && strcmp(name, "signal") == 0)
+		kill(g->actuator.pid, SIGSTOP);
+}
+
+/* Nobody waits for it: the RESULT is written, switches are heard, and nothing comes later. */
+static void actuator_that_is_frozen(_unused_ void **state)
+{
+	/* Shorter than in earnest, and longer than the signal's deadline. */
+	const struct timeval patience = { .tv_sec = 2, .tv_usec = 500000 };
+	const pid_t actuator = g->actuator.pid;
+	pid_t pid = start_target();
+
+	assert_int_equal(
+		setsockopt(g->actuator.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
+		0);
+	use_signalfd();
+	act_at = STEP_SIGNAL;
+	documents_for(pid);
+	step_number = 0;
+	at_step = freeze_actuator;
+	assert_applied("unknown", "actuator_gone");
+	at_step = NULL;
+	assert_int_equal(records_of("result"), 1);
+	(void)raise(SIGUSR2);
+	runaway_gate_take_signals(g);
+	assert_true(g->audit.disarm_seq > 0);
+	assert_int_equal(records_of("disarm"), 1);
+	kill(actuator, SIGCONT);
+	assert_int_equal(waitpid(actuator, NULL, 0), actuator);
+	assert_int_equal(terms_of(pid), 0);
+	end_target(pid);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
 
 int main(void)
@@ -207,6 +244,7 @@ int main(void)
 		TEST(a_witness_of_one_that_was_gone),
 		TEST(actuator_that_is_gone),
 		TEST(actuator_that_does_not_answer),
+		TEST(actuator_that_is_frozen),
 	};
 
 	return cmocka_run_group_tests(tests, share_counts, NULL);

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/fs.h"
 #include "base/landlock.h"
@@ -118,11 +119,11 @@ static void expect_all_refused(const char *who, size_t at_most)
 		      NUMBERS);
 }
 
-static void actuator_has_seven_calls(_unused_ void **state)
+static void actuator_has_eight_calls(_unused_ void **state)
 {
-	assert_int_equal(runaway_actuator_syscalls_count, 7);
+	assert_int_equal(runaway_actuator_syscalls_count, 8);
 	assert_int_equal(in_child(try_as_actuator), 0);
-	expect_all_refused("actuator", 10);
+	expect_all_refused("actuator", 11);
 }
 
 static void authoriser_cannot_signal(_unused_ void **state)
@@ -175,6 +176,8 @@ static void probe(void)
 	result(1, syscall(SYS_pidfd_send_signal, -1, SIGKILL, NULL, 0));
 	for (unsigned int bit = 0; bit < 32; bit++)
 		result(2 + bit, syscall(SYS_pidfd_send_signal, -1, SIGTERM, NULL, 1UL << bit));
+	result(34, syscall(SYS_clock_gettime, CLOCK_BOOTTIME, &(struct timespec){ 0 }));
+	result(35, syscall(SYS_clock_gettime, CLOCK_REALTIME, &(struct timespec){ 0 }));
 	leave((int)runaway_actuator_probe());
 }
 
@@ -185,6 +188,8 @@ static void only_sigterm_without_info_or_flags(_unused_ void **state)
 	assert_int_equal(shared->other[1], EPERM);
 	for (size_t bit = 0; bit < 32; bit++)
 		assert_int_equal(shared->other[2 + bit], EPERM);
+	assert_int_equal(shared->other[34], 0);
+	assert_int_equal(shared->other[35], EPERM);
 }
 
 /* Without a filter the probes find the doors open: they can tell. */
@@ -354,7 +359,7 @@ static void landlock_where_there_is_one(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(actuator_has_seven_calls),
+		cmocka_unit_test(actuator_has_eight_calls),
 		cmocka_unit_test(authoriser_cannot_signal),
 		cmocka_unit_test(only_sigterm_without_info_or_flags),
 		cmocka_unit_test(probes_notice_open_doors),
