@@ -170,7 +170,8 @@ $B/tests/unit/%: tests/unit/%.c $(ARCHIVES) $(call room_obj,daemon) $B/lib/guard
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< \
 	    $(if $(findstring unit/daemon/,$<),$(filter-out %/main.o,$(call room_obj,daemon))) \
 	    $(if $(findstring unit/cli/,$<),$(filter-out %/main.o,$(call room_obj,cli))) \
-	    $(if $(findstring unit/gate/,$<),$(patsubst %,-Wl$(comma)--wrap=%,$(call wrapped,$<)) $B/lib/gate.a $B/lib/guard.a) \
+	    $(if $(or $(findstring unit/gate/,$<),$(findstring unit/daemon/,$<)),$(patsubst %,-Wl$(comma)--wrap=%,$(call wrapped,$<))) \
+	    $(if $(findstring unit/gate/,$<),$B/lib/gate.a $B/lib/guard.a) \
 	    $(LINKED) $(LDLIBS) -lcmocka
 
 # Parsers of hostile bytes, each with one driver: ours with the same bytes each time, or libFuzzer's.

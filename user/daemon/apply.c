@@ -154,7 +154,7 @@ static void begin_action(struct pending_call *c, const struct incident *i,
 }
 
 /* The same document with what came of it. */
-static void end_action(const char *begun, const char *outcome, const char *why, const cJSON *answer,
+static void end_action(const char *begun, const struct gate_outcome *o, const cJSON *answer,
 		       struct strbuf *b)
 {
 	struct json_writer w;
@@ -162,10 +162,10 @@ static void end_action(const char *begun, const char *outcome, const char *why, 
 	strbuf_add(b, begun, strlen(begun) - 1);
 	strbuf_adds(b, ",\"outcome\":");
 	json_init(&w, b, false);
-	json_string(&w, outcome);
+	json_string(&w, o->outcome);
 	strbuf_adds(b, ",\"why\":");
 	json_init(&w, b, false);
-	json_string(&w, why);
+	json_string(&w, o->why);
 	strbuf_adds(b, ",\"gate\":");
 	json_init(&w, b, false);
 	if (answer) {
@@ -193,6 +193,16 @@ static const char *outcome_of(const cJSON *answer)
 		unknown |= strcmp(o, "unknown") == 0;
 	}
 	return unknown ? "unknown" : signalled ? "signalled" : "refused";
+}
+
+static bool any_intent(const cJSON *answer)
+{
+	const cJSON *t;
+
+	cJSON_ArrayForEach (t, member(answer, "targets"))
+		if (runaway_json_u64(t, "audit_seq", 0) > 0)
+			return true;
+	return false;
 }
 
 /* The condition that failed, else what became of the first target. */
@@ -244,19 +254,26 @@ static void note_refusal(struct pending_call *c, const char *reason, const char 
 			      });
 }
 
-void apply_conclude(struct daemon *d, const char *incident_id, const char *outcome, const char *why,
+/* A refusal leaves the approval as it was, or, used up by an INTENT, nothing to go on with. */
+static enum incident_status status_after(const struct gate_outcome *o)
+{
+	if (strcmp(o->outcome, "refused") != 0)
+		return INCIDENT_POST_CHECK;
+	return o->used ? INCIDENT_TRIAGED : INCIDENT_APPROVED;
+}
+
+void apply_conclude(struct daemon *d, const char *incident_id, const struct gate_outcome *o,
 		    const cJSON *answer)
 {
 	const struct incident *i = runaway_store_find(d->store, incident_id);
-	const bool refused = strcmp(outcome, "refused") == 0;
 	_cleanup_strbuf_ struct strbuf doc = STRBUF_INIT;
 	struct incident_step step = {
-		.to = refused ? INCIDENT_APPROVED : INCIDENT_POST_CHECK,
+		.to = status_after(o),
 		.realtime_ns = runaway_real_ns(),
-		.reason = why,
+		.reason = o->why,
 		.array = INCIDENT_ACTIONS,
 		.replace = true,
-		.remediation = refused ? REMEDIATION_MAX : REMEDIATION_PENDING,
+		.remediation = REMEDIATION_MAX,
 	};
 	const struct incident_documents *actions;
 
@@ -264,14 +281,16 @@ void apply_conclude(struct daemon *d, const char *incident_id, const char *outco
 		return;
 	actions = &i->doc[INCIDENT_ACTIONS];
 	if (actions->count)
-		end_action(actions->item[actions->count - 1], outcome, why, answer, &doc);
+		end_action(actions->item[actions->count - 1], o, answer, &doc);
 	step.document = doc.error ? NULL : doc.data;
+	if (step.to == INCIDENT_POST_CHECK)
+		step.remediation = REMEDIATION_PENDING;
 	if (runaway_incident_step(d->store, incident_id, &step) < 0) {
 		log_error("incident %s: the outcome \"%s\" of the gate could not be recorded",
-			  incident_id, outcome);
+			  incident_id, o->outcome);
 		return;
 	}
-	if (!refused)
+	if (step.to == INCIDENT_POST_CHECK)
 		post_check_schedule(d, incident_id,
 				    runaway_boot_ns() + d->config.gate.grace_s * NSEC_PER_SEC);
 }
@@ -279,60 +298,83 @@ void apply_conclude(struct daemon *d, const char *incident_id, const char *outco
 /* No answer came: the gate's audit says how far it got, and whether that is all only its end. */
 static void on_lost(struct pending_call *c, int err)
 {
-	const char *outcome, *why;
+	struct gate_outcome o;
 
 	if (c->d->stop) {
 		/* The gate may still be at it. The next start reads how it ended. */
 		call_fail(c, "failed", "unknown: the daemon is stopping");
 		return;
 	}
-	outcome = gate_audit_outcome(c->d, c->plan_sha256, err == -EPIPE, &why);
-	apply_conclude(c->d, c->incident_id, outcome, why, NULL);
-	call_fail(c, "failed", "%s: %s", outcome, why);
+	o = gate_audit_outcome(c->d, c->plan_sha256, err == -EPIPE);
+	apply_conclude(c->d, c->incident_id, &o, NULL);
+	call_fail(c, "failed", "%s: %s", o.outcome, o.why);
+}
+
+static void on_refused(struct pending_call *c, const cJSON *answer)
+{
+	struct gate_outcome o = { .outcome = "refused", .used = any_intent(answer) };
+	const char *reason = refusal_of(answer, &o.why);
+
+	note_refusal(c, reason, o.why);
+	apply_conclude(c->d, c->incident_id, &o, answer);
+	call_fail(c, "gate_refused", "%s: %s", reason, o.why);
 }
 
 static void on_applied(void *ctx, int err, const cJSON *answer)
 {
 	struct pending_call *c = ctx;
-	const char *outcome, *reason, *message;
+	struct gate_outcome o = { .used = true };
 
 	gate_ask_status(c->d);
 	if (err < 0) {
 		on_lost(c, err);
 		return;
 	}
-	outcome = runaway_json_true(answer, "ok", false) ? outcome_of(answer) : "refused";
-	if (strcmp(outcome, "refused") != 0) {
-		apply_conclude(
-			c->d, c->incident_id, outcome,
-			strcmp(outcome, "signalled") == 0
-				? "the gate sent SIGTERM"
-				: "the gate does not know whether its signal was sent: it is "
-				  "not sent again",
-			answer);
-		reply_applied(c, answer, outcome);
+	o.outcome = runaway_json_true(answer, "ok", false) ? outcome_of(answer) : "refused";
+	if (strcmp(o.outcome, "refused") == 0) {
+		on_refused(c, answer);
 		return;
 	}
-	reason = refusal_of(answer, &message);
-	note_refusal(c, reason, message);
-	apply_conclude(c->d, c->incident_id, "refused", message, answer);
-	call_fail(c, "gate_refused", "%s: %s", reason, message);
+	o.why = strcmp(o.outcome, "signalled") == 0 ? "the gate sent SIGTERM"
+						    : "the gate does not know whether its signal "
+						      "was sent: it is not sent again";
+	apply_conclude(c->d, c->incident_id, &o, answer);
+	reply_applied(c, answer, o.outcome);
+}
+
+/* The gate was not asked: nothing was signalled, and nothing used up. */
+static void not_asked(struct pending_call *c, const char *why)
+{
+	const struct gate_outcome o = { .outcome = "refused", .why = why };
+
+	apply_conclude(c->d, c->incident_id, &o, NULL);
+}
+
+/* Asked when the call comes, and again when the health checks have: a plan may be new by then. */
+static bool ready_to_act(struct pending_call *c, const struct incident **ret)
+{
+	const struct incident *i;
+
+	if (!ready_to_ask(c, &i))
+		return false;
+	if (i->status == INCIDENT_ACTING) {
+		call_fail(c, "usage", "incident %s is acting already", c->incident_id);
+		return false;
+	}
+	*ret = i;
+	return true;
 }
 
 /* The intent, durable; then the question. */
 static void act(struct pending_call *c, const struct health_result *health, size_t count)
 {
-	const struct incident *i = call_incident(c);
 	_cleanup_strbuf_ struct strbuf question = STRBUF_INIT, doc = STRBUF_INIT;
 	struct incident_step step = call_step(c, INCIDENT_ACTING, "the gate is asked to act");
+	const struct incident *i;
 	int err;
 
-	if (!i)
+	if (!ready_to_act(c, &i))
 		return;
-	if (!gate_works(c->d)) {
-		call_refuse_disabled(c);
-		return;
-	}
 	err = make_question(c, i, &question);
 	if (err == 0 && i->status == INCIDENT_APPROVED) {
 		begin_action(c, i, health, count, &doc);
@@ -341,8 +383,7 @@ static void act(struct pending_call *c, const struct health_result *health, size
 		err = doc.error ? doc.error
 				: runaway_incident_step(c->d->store, c->incident_id, &step);
 		if (err == 0 && !runaway_store_durable(c->d->store)) {
-			apply_conclude(c->d, c->incident_id, "refused",
-				       "the incident store cannot be written", NULL);
+			not_asked(c, "the incident store cannot be written");
 			call_refuse_saying(c, RUNAWAY_REASON_STORE_FAILED,
 					   "the incident store cannot be written, so nothing is "
 					   "signalled");
@@ -352,8 +393,7 @@ static void act(struct pending_call *c, const struct health_result *health, size
 	if (err == 0)
 		err = gate_link_ask(c->d->gate.link, "apply", question.data, on_applied, c);
 	if (err < 0) {
-		apply_conclude(c->d, c->incident_id, "refused", "the gate could not be asked",
-			       NULL);
+		not_asked(c, "the gate could not be asked");
 		call_fail(c, "failed", "the gate cannot be asked: %s", runaway_strerror(err));
 	}
 }
@@ -368,12 +408,8 @@ void call_apply(struct pending_call *c)
 	const struct incident *i;
 	int err;
 
-	if (!ready_to_ask(c, &i))
+	if (!ready_to_act(c, &i))
 		return;
-	if (i->status == INCIDENT_ACTING) {
-		call_fail(c, "usage", "incident %s is acting already", c->incident_id);
-		return;
-	}
 	/* How the services do before: the comparison needs it. */
 	err = health_ask(c->d->health, &c->d->config.gate, on_health, c);
 	if (err < 0)

@@ -172,21 +172,23 @@ uint64_t approve_authorized(const struct daemon *d);
 /* ---- apply.c ---- */
 void call_explain(struct pending_call *c);
 void call_apply(struct pending_call *c);
-/*
- * An incident that is acting goes on as `outcome` says: "refused", "signalled" or "unknown". No
- * effect on any other.
- */
-void apply_conclude(struct daemon *d, const char *incident_id, const char *outcome, const char *why,
+/* What became of a plan at the gate. */
+struct gate_outcome {
+	const char *outcome; /* "refused", "signalled" or "unknown" */
+	const char *why;     /* a sentence */
+	bool used;	     /* an INTENT was written: approval and plan are used up by it */
+};
+/* An incident that is acting goes on as the outcome says. No effect on any other. */
+void apply_conclude(struct daemon *d, const char *incident_id, const struct gate_outcome *o,
 		    const cJSON *answer);
 
 /* ---- resume.c ---- */
 /*
  * What the gate's audit says of a plan: "signalled"; "refused" when there is no INTENT or its
  * RESULT says so; "unknown" for an INTENT alone, or an audit that cannot be read. `over`: the gate
- * that was asked has ended, so that nothing is added to it any more. *ret_why is a sentence.
+ * that was asked has ended, so that nothing is added to it any more.
  */
-const char *gate_audit_outcome(const struct daemon *d, const char *plan_sha256, bool over,
-			       const char **ret_why);
+struct gate_outcome gate_audit_outcome(const struct daemon *d, const char *plan_sha256, bool over);
 
 /* ---- post_check.c ---- */
 void call_post_check(struct pending_call *c);

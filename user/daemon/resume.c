@@ -68,8 +68,31 @@ static void take_lines(struct reading *r, const char *text, size_t len)
 	}
 }
 
-const char *gate_audit_outcome(const struct daemon *d, const char *plan_sha256, bool over,
-			       const char **ret_why)
+static struct gate_outcome judge(const struct reading *r, bool over)
+{
+	if (r->unknown || r->results < r->intents)
+		return (struct gate_outcome){
+			"unknown",
+			"the gate's audit has an INTENT and no RESULT: it is not known whether "
+			"the signal was sent, and it is not sent again",
+			true,
+		};
+	if (r->signalled)
+		return (struct gate_outcome){ "signalled",
+					      "the gate's audit has the RESULT: SIGTERM was sent",
+					      true };
+	if (!over)
+		return (struct gate_outcome){
+			"unknown",
+			"the gate's audit has no signal yet, and it is not known whether the gate "
+			"has ended: nothing is sent again",
+			r->intents > 0,
+		};
+	return (struct gate_outcome){ "refused", "the gate's audit says that nothing was signalled",
+				      r->intents > 0 };
+}
+
+struct gate_outcome gate_audit_outcome(const struct daemon *d, const char *plan_sha256, bool over)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	struct reading r = { .plan_sha256 = plan_sha256 };
@@ -77,48 +100,36 @@ const char *gate_audit_outcome(const struct daemon *d, const char *plan_sha256, 
 			  ? -ENOENT
 			  : runaway_read_file(d->gate.folder_fd, AUDIT, AUDIT_MAX, &text);
 
-	if (err < 0) {
-		*ret_why = "the gate's audit cannot be read: it is not known whether it signalled, "
-			   "and nothing is sent again";
-		return "unknown";
-	}
+	if (err < 0)
+		return (struct gate_outcome){
+			"unknown",
+			"the gate's audit cannot be read: it is not known whether it signalled, "
+			"and nothing is sent again",
+			true,
+		};
 	take_lines(&r, text.data ? text.data : "", text.len);
-	if (r.unknown || r.results < r.intents) {
-		*ret_why = "the gate's audit has an INTENT and no RESULT: it is not known whether "
-			   "the signal was sent, and it is not sent again";
-		return "unknown";
-	}
-	if (r.signalled) {
-		*ret_why = "the gate's audit has the RESULT: SIGTERM was sent";
-		return "signalled";
-	}
-	if (!over) {
-		*ret_why = "the gate's audit has no INTENT yet, and it is not known whether the "
-			   "gate has ended";
-		return "unknown";
-	}
-	*ret_why = "the gate's audit says that nothing was signalled";
-	return "refused";
+	return judge(&r, over);
 }
 
 static void conclude(struct daemon *d, const struct incident *i)
 {
 	const struct incident_documents *plans = &i->doc[INCIDENT_PLANS];
-	_cleanup_free_ char *plan = NULL, *why_text = NULL;
+	_cleanup_free_ char *plan = NULL, *why = NULL;
 	char sha[RUNAWAY_SHA256_HEX] = "";
-	const char *outcome, *why;
+	struct gate_outcome o;
 
 	if (plans->count)
 		plan = plan_embedded(plans->item[plans->count - 1], "plan");
 	if (plan)
 		runaway_sha256_hex(plan, strlen(plan), sha);
 	/* A new gate could only start when the one before had let go of the audit. */
-	outcome = gate_audit_outcome(d, sha, gate_works(d), &why);
-	if (asprintf(&why_text, "the daemon ended while the gate was asked; %s", why) < 0)
-		why_text = NULL;
+	o = gate_audit_outcome(d, sha, gate_works(d));
+	if (asprintf(&why, "the daemon ended while the gate was asked; %s", o.why) < 0)
+		why = NULL;
+	o.why = why ? why : o.why;
 	log_warning("incident %s was being acted on when the daemon ended: %s", i->incident_id,
-		    outcome);
-	apply_conclude(d, i->incident_id, outcome, why_text ? why_text : why, NULL);
+		    o.outcome);
+	apply_conclude(d, i->incident_id, &o, NULL);
 }
 
 static void resume(void *ctx, const struct incident *i)

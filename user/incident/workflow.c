@@ -27,8 +27,8 @@ static const unsigned int legal[INCIDENT_STATUS_MAX] = {
 	/* A new plan takes the place of the one before it, and of its approval. */
 	[INCIDENT_DRY_RUN_READY] = TO(DRY_RUN_READY) | TO(APPROVED) | TO(RESOLVED),
 	[INCIDENT_APPROVED] = TO(DRY_RUN_READY) | TO(APPROVED) | TO(ACTING) | TO(RESOLVED),
-	/* Back when the gate refused: then nothing was signalled. */
-	[INCIDENT_ACTING] = TO(APPROVED) | TO(POST_CHECK) | TO(RESOLVED),
+	/* Back when the gate refused: then nothing was signalled. Its INTENT uses a plan up. */
+	[INCIDENT_ACTING] = TO(TRIAGED) | TO(APPROVED) | TO(POST_CHECK) | TO(RESOLVED),
 	/* A survivor needs a person, who may look again or plan anew. */
 	[INCIDENT_POST_CHECK] = TO(POST_CHECK) | TO(DRY_RUN_READY) | TO(RESOLVED),
 	[INCIDENT_RESOLVED] = TO(CLOSED),

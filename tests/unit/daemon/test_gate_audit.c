@@ -49,17 +49,22 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static const char *outcome(struct fixture *f, const char *text, bool over)
+static struct gate_outcome outcome_of(struct fixture *f, const char *text, bool over)
 {
 	int fd = openat(f->d.gate.folder_fd, "audit.jsonl", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	const char *why = NULL, *said;
+	struct gate_outcome said;
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
-	said = gate_audit_outcome(&f->d, PLAN, over, &why);
-	assert_true(why && *why);
+	said = gate_audit_outcome(&f->d, PLAN, over);
+	assert_true(said.why && *said.why);
 	return said;
+}
+
+static const char *outcome(struct fixture *f, const char *text, bool over)
+{
+	return outcome_of(f, text, over).outcome;
 }
 
 static void test_what_is_written_counts(void **state)
@@ -98,7 +103,6 @@ static void test_what_is_written_counts(void **state)
 static void test_without_an_end_nothing_is_claimed(void **state)
 {
 	struct fixture *f = *state;
-	const char *why;
 	int fd;
 
 	/* The gate that was asked may still be about to write. */
@@ -106,11 +110,23 @@ static void test_without_an_end_nothing_is_claimed(void **state)
 	assert_string_equal(outcome(f, INTENT("1", PLAN) RESULT("1", "signalled"), false),
 			    "signalled");
 	unlinkat(f->d.gate.folder_fd, "audit.jsonl", 0);
-	assert_string_equal(gate_audit_outcome(&f->d, PLAN, true, &why), "unknown");
+	assert_string_equal(gate_audit_outcome(&f->d, PLAN, true).outcome, "unknown");
 	fd = f->d.gate.folder_fd;
 	f->d.gate.folder_fd = -1;
-	assert_string_equal(gate_audit_outcome(&f->d, PLAN, true, &why), "unknown");
+	assert_string_equal(gate_audit_outcome(&f->d, PLAN, true).outcome, "unknown");
 	f->d.gate.folder_fd = fd;
+}
+
+/* Whatever came of it: the gate takes neither plan nor approval of an INTENT again. */
+static void test_an_intent_uses_it_up(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_false(outcome_of(f, "", true).used);
+	assert_false(outcome_of(f, INTENT("1", OTHER) RESULT("1", "refused"), true).used);
+	assert_true(outcome_of(f, INTENT("1", PLAN) RESULT("1", "refused"), true).used);
+	assert_true(outcome_of(f, INTENT("1", PLAN) RESULT("1", "refused"), false).used);
+	assert_true(outcome_of(f, INTENT("1", PLAN), true).used);
 }
 
 static void test_a_document_is_cut_out_as_it_was(void **state)
@@ -160,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_is_written_counts),
 		TEST(test_without_an_end_nothing_is_claimed),
+		TEST(test_an_intent_uses_it_up),
 		cmocka_unit_test(test_a_document_is_cut_out_as_it_was),
 		cmocka_unit_test(test_lanes_without_remediation_never_yield_a_plan),
 	};

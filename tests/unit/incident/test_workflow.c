@@ -35,6 +35,7 @@ static const char *const allowed[] = {
 	"approved>resolved",
 	"acting>post_check",
 	"acting>approved",
+	"acting>triaged",
 	"acting>resolved",
 	"post_check>post_check",
 	"post_check>resolved",
