@@ -12,6 +12,7 @@
  * capability parses nothing.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -51,6 +52,9 @@ struct runaway_actuator {
 int runaway_actuator_start(struct runaway_actuator *a, uid_t uid, gid_t gid, uint64_t keep_caps);
 /* Closes the connection, at which it ends. Waits for that, but not for one that is frozen. */
 void runaway_actuator_stop(struct runaway_actuator *a);
+
+/* Is it there? One that has ended is stopped, and its fd -1. */
+bool runaway_actuator_alive(struct runaway_actuator *a);
 
 /* 0 or a negative errno. */
 int runaway_actuator_keep(struct runaway_actuator *a, const int *fds, size_t count);

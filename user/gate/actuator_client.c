@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The authoriser's end of the connection to the actuator. */
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "gate/actuator_priv.h"
 
 /* One whose connection is closed ends at once, or it is frozen. */
@@ -70,6 +72,17 @@ void runaway_actuator_stop(struct runaway_actuator *a)
 	for (int ms = 0; a->pid > 0 && waitpid(a->pid, NULL, WNOHANG) == 0 && ms < END_MS; ms++)
 		usleep(1000);
 	*a = (struct runaway_actuator){ .fd = -1 };
+}
+
+bool runaway_actuator_alive(struct runaway_actuator *a)
+{
+	struct pollfd p = { .fd = a->fd };
+
+	if (a->fd >= 0 && poll(&p, 1, 0) == 1) {
+		log_error("the actuator (pid %d) has ended: nothing can be signalled", a->pid);
+		runaway_actuator_stop(a);
+	}
+	return a->fd >= 0;
 }
 
 static int request(struct runaway_actuator *a, const struct runaway_actuator_request *r,

@@ -34,18 +34,16 @@ enum runaway_reason runaway_gate_closed(struct runaway_gate *g)
 		return REASON(NOT_CONFINED);
 	if (g->config.require_kernel_guard && tier != RUNAWAY_GUARD_LSM)
 		return REASON(GUARD_MISSING);
-	if (g->actuator.fd < 0)
+	if (!runaway_actuator_alive(&g->actuator))
 		return REASON(ACTUATOR_GONE);
 	return REASON(NONE);
 }
 
-void runaway_gate_disarm(struct runaway_gate *g, const char *by, const char *why)
+static void write_disarm(struct runaway_gate *g, const char *by, const char *why)
 {
 	struct runaway_record r;
 	uint64_t seq;
 
-	if (g->audit.disarm_seq != 0)
-		return;
 	runaway_audit_begin(&g->audit, "disarm", &r);
 	/* Both may be the words of a daemon that was taken over: a record has its bounds. */
 	json_key(&r.w, "by");
@@ -53,10 +51,17 @@ void runaway_gate_disarm(struct runaway_gate *g, const char *by, const char *why
 	json_key(&r.w, "why");
 	json_string_n(&r.w, why, strnlen(why, RUNAWAY_SENTENCE));
 	seq = r.seq;
-	/* Where it cannot be written the gate is closed by that alone. */
 	(void)runaway_audit_commit(&g->audit, &r);
 	g->audit.disarm_seq = seq;
 	snprintf(g->audit.disarmed_by, sizeof(g->audit.disarmed_by), "%s", by);
+}
+
+enum runaway_reason runaway_gate_disarm(struct runaway_gate *g, const char *by, const char *why)
+{
+	if (g->audit.disarm_seq == 0)
+		write_disarm(g, by, why);
+	/* Of a number behind the newest record nothing was written. */
+	return g->audit.disarm_seq > g->audit.seq ? REASON(DISARM_NOT_DURABLE) : REASON(NONE);
 }
 
 void runaway_gate_take_signals(struct runaway_gate *g)
@@ -65,7 +70,7 @@ void runaway_gate_take_signals(struct runaway_gate *g)
 
 	while (read(g->signals, &s, sizeof(s)) == (ssize_t)sizeof(s)) {
 		if (s.ssi_signo == SIGUSR2)
-			runaway_gate_disarm(g, "SIGUSR2", "");
+			(void)runaway_gate_disarm(g, "SIGUSR2", "");
 		else
 			g->stop = true;
 	}

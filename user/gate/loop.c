@@ -81,16 +81,20 @@ static int turn(struct runaway_gate *g, struct connection *c)
 		{ .fd = c->fd, .events = POLLIN },
 		{ .fd = g->signals, .events = POLLIN },
 		{ .fd = runaway_guard_witness_fd(g->guard), .events = POLLIN },
+		{ .fd = g->actuator.fd }, /* its end is told unasked */
 	};
 	int n = poll(p, ARRAY_SIZE(p), until_self_test_ms(g)), r = 1;
 
 	if (n < 0)
 		return errno == EINTR ? 1 : -errno;
-	if (n == 0)
+	/* By the clock, and not when nobody asks for anything: that may be never. */
+	if (until_self_test_ms(g) == 0)
 		runaway_gate_self_test(g);
 	runaway_gate_take_signals(g);
 	if (p[2].revents)
 		runaway_gate_reconcile(g);
+	if (p[3].revents)
+		(void)runaway_actuator_alive(&g->actuator);
 	if (p[0].revents)
 		r = read_some(c);
 	if (r == 1)

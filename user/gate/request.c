@@ -62,10 +62,12 @@ static enum runaway_reason on_apply(const struct request *r)
 
 static enum runaway_reason on_disarm(const struct request *r)
 {
-	runaway_gate_disarm(r->g, runaway_json_str(r->message, "by", "the daemon"),
-			    runaway_json_str(r->message, "why", ""));
+	enum runaway_reason reason =
+		runaway_gate_disarm(r->g, runaway_json_str(r->message, "by", "the daemon"),
+				    runaway_json_str(r->message, "why", ""));
+
 	json_kv_u64_string(r->w, "disarm_seq", r->g->audit.disarm_seq);
-	return REASON(NONE);
+	return reason;
 }
 
 static enum runaway_reason on_release(const struct request *r)

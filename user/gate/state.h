@@ -59,8 +59,8 @@ void runaway_gate_config_free(struct runaway_gate_config *c);
 enum runaway_reason runaway_gate_closed(struct runaway_gate *g);
 /* Takes what signals have come: SIGUSR2 disarms, SIGTERM and SIGINT stop. */
 void runaway_gate_take_signals(struct runaway_gate *g);
-/* By `by`, and durably if the audit can still be written; disarmed it is in any case. */
-void runaway_gate_disarm(struct runaway_gate *g, const char *by, const char *why);
+/* By `by`. Disarmed it is in any case: NONE, or DISARM_NOT_DURABLE when the audit cannot say so. */
+enum runaway_reason runaway_gate_disarm(struct runaway_gate *g, const char *by, const char *why);
 bool runaway_gate_disarm_file(const struct runaway_gate *g);
 /* Takes the kernel's records that are new. */
 void runaway_gate_drain(struct runaway_gate *g);

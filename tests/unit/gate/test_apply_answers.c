@@ -163,6 +163,21 @@ static void actuator_that_is_gone(_unused_ void **state)
 	end_target(pid);
 }
 
+/* Nobody is told by using an approval up. */
+static void actuator_that_ended_before(_unused_ void **state)
+{
+	pid_t pid = start_target();
+
+	documents_for(pid);
+	kill(g->actuator.pid, SIGKILL);
+	waitpid(g->actuator.pid, NULL, 0);
+	g->actuator.pid = 0;
+	assert_applied("not_allowed", "actuator_gone");
+	assert_int_equal(records_of("intent"), 0);
+	assert_int_equal(g->actuator.fd, -1);
+	end_target(pid);
+}
+
 static void stop_actuator(unsigned int number, const char *name)
 {
 	(void)name;
@@ -243,6 +258,7 @@ int main(void)
 		TEST(a_witness_of_one_that_was_refused),
 		TEST(a_witness_of_one_that_was_gone),
 		TEST(actuator_that_is_gone),
+		TEST(actuator_that_ended_before),
 		TEST(actuator_that_does_not_answer),
 		TEST(actuator_that_is_frozen),
 	};

@@ -109,12 +109,18 @@ static void closed_by_its_guard(_unused_ void **state)
 
 static void closed_by_others(_unused_ void **state)
 {
-	int fd = g->actuator.fd;
+	int fd = g->actuator.fd, input = fcntl(0, F_DUPFD_CLOEXEC, 64);
 
 	g->actuator.fd = -1;
 	expect_closed("actuator_gone");
-	g->actuator.fd = 0; /* a number like any other */
+	/* A number like any other. */
+	assert_int_equal(dup2(fd, 0), 0);
+	g->actuator.fd = 0;
 	expect_closed("");
+	if (input >= 0) {
+		assert_int_equal(dup2(input, 0), 0);
+		close(input);
+	}
 	g->actuator.fd = fd;
 	g->witness_differs = true;
 	expect_closed("witness_mismatch");
@@ -257,10 +263,27 @@ static void releases_are_signed_where_keys_are_asked_for(_unused_ void **state)
 
 static void disarmed_without_a_disk(_unused_ void **state)
 {
+	/* However often it is asked: nobody shall rely on what a restart forgets. */
 	fail_write = ENOSPC;
-	cJSON_Delete(ask(DISARM));
+	expect_error(DISARM, "disarm_not_durable");
 	assert_true(g->audit.disarm_seq > 0);
 	expect_closed("audit_failed");
+	fail_write = 0;
+	expect_error(DISARM, "disarm_not_durable");
+	assert_int_equal(records_of("disarm"), 0);
+	restart_gate();
+	expect_closed("");
+}
+
+static void disarmed_durably_before_the_disk_failed(_unused_ void **state)
+{
+	cJSON_Delete(ask(DISARM));
+	fail_write = ENOSPC;
+	assert_true(runaway_gate_record_start(g) < 0);
+	assert_int_equal(runaway_gate_disarm(g, "again", ""), RUNAWAY_REASON_NONE);
+	fail_write = 0;
+	restart_gate();
+	expect_closed("disarmed");
 }
 
 static void a_folder_that_is_gone_disarms(_unused_ void **state)
@@ -333,6 +356,7 @@ int main(void)
 		TEST(releases_of_something_else),
 		TEST(releases_are_signed_where_keys_are_asked_for),
 		TEST(disarmed_without_a_disk),
+		TEST(disarmed_durably_before_the_disk_failed),
 		TEST(a_folder_that_is_gone_disarms),
 		TEST(looks_at_a_process),
 		TEST(audit_is_read_back),

@@ -88,6 +88,36 @@ static void sigterm_ends_it(_unused_ void **state)
 	close(fd[1]);
 }
 
+/* Whoever asks without an end does not keep it from being tried. */
+static void the_self_test_waits_for_nobody(_unused_ void **state)
+{
+	static const char status[] = "\0\0\0\32{\"type\":\"status\",\"id\":\"1\"}";
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
+	assert_int_equal(send(fd[0], status, sizeof(status) - 1, 0), sizeof(status) - 1);
+	assert_int_equal(shutdown(fd[0], SHUT_WR), 0);
+	use_signalfd();
+	g->self_test_boot_ns = runaway_boot_ns() - 3601 * NSEC_PER_SEC;
+	assert_int_equal(runaway_gate_serve(g, fd[1]), 0);
+	assert_int_equal(records_of("self_test"), 1);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* Nobody asked it for anything: the next approval shall not be the one that finds out. */
+static void an_actuator_that_ends_is_noticed(_unused_ void **state)
+{
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+	siginfo_t info;
+
+	kill(g->actuator.pid, SIGKILL);
+	assert_int_equal(waitid(P_PID, (id_t)g->actuator.pid, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(serve_bytes("", 0, &out), 0);
+	assert_int_equal(g->actuator.fd, -1);
+	assert_int_equal(runaway_gate_closed(g), RUNAWAY_REASON_ACTUATOR_GONE);
+}
+
 static void greets(_unused_ void **state)
 {
 	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
@@ -106,6 +136,8 @@ int main(void)
 		TEST(frames_that_cannot_be_read_end_it),
 		TEST(a_peer_that_does_not_listen),
 		TEST(sigterm_ends_it),
+		TEST(the_self_test_waits_for_nobody),
+		TEST(an_actuator_that_ends_is_noticed),
 		TEST(greets),
 	};
 
