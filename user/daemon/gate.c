@@ -347,31 +347,54 @@ static void on_answer(void *ctx, int err, const cJSON *answer)
 	call_result(c, &b);
 }
 
-static void ask(struct pending_call *c, const char *type, struct strbuf *members)
+static bool works(struct pending_call *c)
+{
+	if (gate_works(c->d))
+		return true;
+	call_refuse_saying(c, RUNAWAY_REASON_GATE_DISABLED, "%s", c->d->runtime.gate.why);
+	return false;
+}
+
+static int ask(struct pending_call *c, const char *type, struct strbuf *members, gate_answer_fn fn)
 {
 	int err = members->error;
 
-	if (!gate_works(c->d)) {
-		call_refuse_saying(c, RUNAWAY_REASON_GATE_DISABLED, "%s", c->d->runtime.gate.why);
-		return;
-	}
 	if (err == 0)
-		err = gate_link_ask(c->d->gate.link, type, members->data, on_answer, c);
+		err = gate_link_ask(c->d->gate.link, type, members->data, fn, c);
 	if (err < 0)
 		call_fail(c, "failed", "the gate cannot be asked: %s", runaway_strerror(err));
+	return err;
+}
+
+/* Each reads and digests all of it, whoever asks; it does nothing else meanwhile. */
+#define AUDITS_MAX 4
+
+static void on_audit(void *ctx, int err, const cJSON *answer)
+{
+	struct pending_call *c = ctx;
+
+	c->d->gate.audits--;
+	on_answer(c, err, answer);
 }
 
 void call_audit(struct pending_call *c, const cJSON *params)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	struct daemon *d = c->d;
 	struct json_writer w;
 
+	if (!works(c))
+		return;
+	if (d->gate.audits == AUDITS_MAX) {
+		call_fail(c, "failed", "%d others read the audit right now: try again", AUDITS_MAX);
+		return;
+	}
 	json_init(&w, &b, false);
 	json_object_begin(&w);
 	json_kv_uint(&w, "after_seq", runaway_json_u64(params, "after_seq", 0));
 	json_kv_uint(&w, "limit", runaway_json_u64(params, "limit", 100));
 	json_object_end(&w);
-	ask(c, "audit", &b);
+	d->gate.audits += ask(c, "audit", &b, on_audit) == 0;
 }
 
 static void disarm_members(struct strbuf *b, const char *by, const char *why)
@@ -385,12 +408,33 @@ static void disarm_members(struct strbuf *b, const char *by, const char *why)
 	json_object_end(&w);
 }
 
+/* Who cannot be told is made to end: a gate without its daemon does. */
+static int tell_to_disarm(struct daemon *d, const struct strbuf *members, gate_answer_fn fn,
+			  void *ctx)
+{
+	int err = members->error;
+
+	if (err == 0)
+		err = gate_link_ask_urgent(d->gate.link, "disarm", members->data, fn, ctx);
+	if (err < 0)
+		gate_link_give_up(d->gate.link);
+	return err;
+}
+
 void call_disarm(struct pending_call *c, const cJSON *params)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	int err;
 
+	if (!works(c))
+		return;
 	disarm_members(&b, c->actor, runaway_json_str(params, "reason", ""));
-	ask(c, "disarm", &b);
+	err = tell_to_disarm(c->d, &b, on_answer, c);
+	if (err < 0)
+		call_fail(c, "failed",
+			  "the gate could not be told (%s): its connection is closed, at which it "
+			  "ends",
+			  runaway_strerror(err));
 }
 
 void call_release(struct pending_call *c, const cJSON *params)
@@ -398,19 +442,24 @@ void call_release(struct pending_call *c, const cJSON *params)
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	struct json_writer w;
 
+	if (!works(c))
+		return;
 	json_init(&w, &b, false);
 	json_object_begin(&w);
 	json_kv_string(&w, "release", runaway_json_str(params, "release", ""));
 	json_object_end(&w);
-	ask(c, "release", &b);
+	(void)ask(c, "release", &b, on_answer);
 }
 
 static void on_disarmed(void *ctx, int err, const cJSON *answer)
 {
 	struct daemon *d = ctx;
 
-	if (err < 0 || !runaway_json_true(answer, "ok", false))
-		log_error("SIGUSR2: the gate did not say that it is disarmed: stop the daemon");
+	if (err < 0)
+		log_error_errno(err, "SIGUSR2: the gate did not say that it is disarmed: its "
+				     "connection is closed, at which it ends");
+	else if (!runaway_json_true(answer, "ok", false))
+		log_error("SIGUSR2: %s", runaway_json_str(answer, "message", "it did not disarm"));
 	else
 		log_warning("SIGUSR2: the gate is disarmed");
 	gate_ask_status(d);
@@ -425,6 +474,7 @@ void gate_disarm_by_signal(struct daemon *d)
 		return;
 	}
 	disarm_members(&b, "SIGUSR2", "the daemon was told to by a signal");
-	if (b.error || gate_link_ask(d->gate.link, "disarm", b.data, on_disarmed, d) < 0)
-		log_error("SIGUSR2: the gate could not be told to disarm: stop the daemon");
+	if (tell_to_disarm(d, &b, on_disarmed, d) < 0)
+		log_error("SIGUSR2: the gate could not be told to disarm: its connection is "
+			  "closed, at which it ends");
 }

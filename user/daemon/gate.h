@@ -56,6 +56,7 @@ struct daemon_gate {
 	struct runaway_ration refusals; /* that are written down */
 	unsigned int telling;		/* of them, that the gate has not answered yet */
 	uint64_t untold;		/* that were counted alone */
+	unsigned int audits;		/* reads of its audit that wait for an answer */
 	struct drill *drills;
 	struct lane *drill_lane; /* owned; made with the first drill */
 };

@@ -19,9 +19,11 @@
 
 /* A self-test of the guard takes two seconds at most, a signal a few milliseconds. */
 #define ANSWER_NS (30 * NSEC_PER_SEC)
-/* Unanswered requests: the daemon itself makes a handful. */
-#define WAITING_MAX 64
-#define BUFFER_MAX  ((size_t)4 * (RUNAWAY_GATE_FRAME_MAX + RUNAWAY_GATE_FRAME_HEAD))
+/* Unanswered requests: the daemon itself makes a handful. Some are kept free for what is urgent. */
+#define WAITING_MAX  64
+#define WAITING_KEPT 8
+#define FRAME_BYTES  ((size_t)RUNAWAY_GATE_FRAME_MAX + RUNAWAY_GATE_FRAME_HEAD)
+#define BUFFER_MAX   (4 * FRAME_BYTES)
 
 struct request {
 	struct request *next;
@@ -42,6 +44,7 @@ struct gate_link {
 	size_t waiting;
 	struct strbuf in, out;
 	size_t sent;
+	bool given_up;
 };
 
 /* ---- start ---- */
@@ -203,7 +206,16 @@ void gate_link_close(struct gate_link *l)
 
 bool gate_link_alive(const struct gate_link *l)
 {
-	return l && l->fd >= 0;
+	return l && l->fd >= 0 && !l->given_up;
+}
+
+void gate_link_give_up(struct gate_link *l)
+{
+	if (!gate_link_alive(l))
+		return;
+	l->given_up = true;
+	/* Whatever is under way here is not to be answered from within: the loop does that. */
+	shutdown(l->fd, SHUT_RDWR);
 }
 
 pid_t gate_link_pid(const struct gate_link *l)
@@ -266,7 +278,7 @@ static int flush(struct gate_link *l)
 	return 0;
 }
 
-static int make_frame(struct gate_link *l, const char *type, const char *members)
+static int make_frame(struct gate_link *l, const char *type, const char *members, size_t kept_bytes)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 
@@ -277,26 +289,26 @@ static int make_frame(struct gate_link *l, const char *type, const char *members
 		strbuf_addc(&b, '}');
 	if (b.error)
 		return b.error;
-	if (l->out.len + b.len > BUFFER_MAX)
+	if (l->out.len + b.len + kept_bytes > BUFFER_MAX)
 		return -ENOMEM;
 	return runaway_gate_frame_add(&l->out, b.data, b.len);
 }
 
-int gate_link_ask(struct gate_link *l, const char *type, const char *members, gate_answer_fn fn,
-		  void *ctx)
+static int ask(struct gate_link *l, const char *type, const char *members, gate_answer_fn fn,
+	       void *ctx, bool urgent)
 {
 	_cleanup_free_ struct request *q = NULL;
 	int r;
 
 	if (!gate_link_alive(l))
 		return -EPIPE;
-	if (l->waiting == WAITING_MAX)
+	if (l->waiting >= WAITING_MAX - (urgent ? 0 : WAITING_KEPT))
 		return -ENOMEM;
 	q = calloc(1, sizeof(*q));
 	if (!q)
 		return -ENOMEM;
 	l->last_id++;
-	r = make_frame(l, type, members);
+	r = make_frame(l, type, members, urgent ? 0 : FRAME_BYTES);
 	if (r < 0)
 		return r;
 	*q = (struct request){
@@ -313,6 +325,18 @@ int gate_link_ask(struct gate_link *l, const char *type, const char *members, ga
 	/* A gate that has gone is noticed by the loop: fn is never called from here. */
 	(void)flush(l);
 	return 0;
+}
+
+int gate_link_ask(struct gate_link *l, const char *type, const char *members, gate_answer_fn fn,
+		  void *ctx)
+{
+	return ask(l, type, members, fn, ctx, false);
+}
+
+int gate_link_ask_urgent(struct gate_link *l, const char *type, const char *members,
+			 gate_answer_fn fn, void *ctx)
+{
+	return ask(l, type, members, fn, ctx, true);
 }
 
 /* ---- hearing ---- */
@@ -379,8 +403,12 @@ bool gate_link_run(struct gate_link *l)
 	uint64_t expirations;
 	int r, read_error;
 
-	if (!gate_link_alive(l))
+	if (l->fd < 0)
 		return false;
+	if (l->given_up) {
+		end(l, -ECANCELED);
+		return false;
+	}
 	read_error = read_all(l);
 	/* What it said before it ended counts. */
 	r = l->in.len ? take_answers(l) : 0;

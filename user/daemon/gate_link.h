@@ -51,10 +51,18 @@ size_t gate_link_waiting(const struct gate_link *l);
 
 /*
  * Asks. `members` is a JSON object to which type and id are added; NULL: none. fn is called exactly
- * once, never within this function. 0, -EPIPE (it has ended), -EMSGSIZE, -ENOMEM; then fn is not
- * called.
+ * once, never within this function. 0, -EPIPE (it has ended), -EMSGSIZE, -ENOMEM (also: too many
+ * wait for an answer); then fn is not called.
  */
 int gate_link_ask(struct gate_link *l, const char *type, const char *members, gate_answer_fn fn,
 		  void *ctx);
+/* The same for what must find room whatever else waits: to disarm. */
+int gate_link_ask_urgent(struct gate_link *l, const char *type, const char *members,
+			 gate_answer_fn fn, void *ctx);
+/*
+ * Closes the connection for good, at which the gate ends. It is dead from now on; who waits is
+ * answered with -ECANCELED by gate_link_run(), for which the descriptor becomes readable.
+ */
+void gate_link_give_up(struct gate_link *l);
 
 #endif

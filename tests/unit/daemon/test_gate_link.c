@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -199,6 +200,67 @@ static void test_closing_it_says_nothing_of_its_end(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+/* Whoever fills it: what is urgent finds room. */
+static void test_there_is_room_for_what_is_urgent(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int asked = 0;
+
+	start(f, "while True: take()\n");
+	while (gate_link_ask(f->l, "audit", NULL, on_answer, f) == 0)
+		asked++;
+	assert_int_equal(asked, 56);
+	assert_int_equal(gate_link_ask(f->l, "status", NULL, on_answer, f), -ENOMEM);
+	for (; gate_link_ask_urgent(f->l, "disarm", NULL, on_answer, f) == 0; asked++)
+		;
+	assert_int_equal(asked, 64);
+	assert_int_equal(gate_link_waiting(f->l), 64);
+}
+
+/* The gate reads nothing: neither may what waits to be sent keep it out. */
+static void test_there_is_room_in_the_buffer(void **state)
+{
+	struct fixture *f = *state;
+	char *members = malloc(60001);
+	unsigned int asked = 0;
+
+	assert_non_null(members);
+	memset(members, 'x', 60000);
+	memcpy(members, "{\"x\":\"", 6);
+	memcpy(members + 59998, "\"}", 3);
+	start(f, "import time\nwhile True: time.sleep(1)\n");
+	while (gate_link_ask(f->l, "check", members, on_answer, f) == 0)
+		asked++;
+	assert_in_range(asked, 2, 55);
+	assert_int_equal(gate_link_ask_urgent(f->l, "disarm", NULL, on_answer, f), 0);
+	/* It does not look for its end either. */
+	kill(gate_link_pid(f->l), SIGKILL);
+	free(members);
+}
+
+static void test_giving_up_ends_it(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid;
+
+	start(f, "while True: take()\n");
+	pid = gate_link_pid(f->l);
+	assert_int_equal(gate_link_ask(f->l, "apply", NULL, on_answer, f), 0);
+	gate_link_give_up(f->l);
+	assert_false(gate_link_alive(f->l));
+	/* Never within the call that gave up. */
+	assert_int_equal(f->answers, 0);
+	assert_int_equal(gate_link_ask_urgent(f->l, "disarm", NULL, on_answer, f), -EPIPE);
+	gate_link_give_up(f->l);
+	run_until(f, 1);
+	/* It may be at it still: this is no end. */
+	assert_int_equal(f->err, -ECANCELED);
+	assert_false(gate_link_run(f->l));
+	gate_link_close(f->l);
+	f->l = NULL;
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void test_no_program(void **state)
 {
 	struct fixture *f = *state;
@@ -225,6 +287,9 @@ int main(void)
 		TEST(test_a_frame_too_long_ends_it),
 		TEST(test_an_answer_that_is_no_message_ends_it),
 		TEST(test_closing_it_says_nothing_of_its_end),
+		TEST(test_there_is_room_for_what_is_urgent),
+		TEST(test_there_is_room_in_the_buffer),
+		TEST(test_giving_up_ends_it),
 		TEST(test_no_program),
 	};
 
