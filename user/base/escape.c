@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* What one step over a byte string found. */
 enum piece {
@@ -214,4 +215,20 @@ void runaway_escape_json(struct strbuf *b, const char *s, size_t len)
 void runaway_escape_label(struct strbuf *b, const char *s, size_t len)
 {
 	escape(b, s, len, special_quoted, emit_label);
+}
+
+bool runaway_utf8_clean(char *to, size_t size, const char *s, size_t len)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	size_t n, out, at = 0, i = 0;
+
+	for (; i < len; i += MAX(n, (size_t)1), at += out) {
+		n = runaway_utf8_len(s + i, len - i);
+		out = n ? n : sizeof(replacement) - 1;
+		if (at + out >= size)
+			break;
+		memcpy(to + at, n ? s + i : replacement, out);
+	}
+	to[at] = '\0';
+	return i == len;
 }

@@ -7,6 +7,7 @@
  * ways one reaches a sink; each appends to `b` what that sink can carry.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/strbuf.h"
@@ -31,6 +32,12 @@ void runaway_escape_json(struct strbuf *b, const char *s, size_t len);
  * invalid byte as U+FFFD.
  */
 void runaway_escape_label(struct strbuf *b, const char *s, size_t len);
+
+/*
+ * As UTF-8 into a buffer: valid sequences as they are, each invalid byte as U+FFFD, and NUL behind
+ * them. What was written is left as it is by a second time. False: cut, between two characters.
+ */
+bool runaway_utf8_clean(char *to, size_t size, const char *s, size_t len);
 
 /* Length in bytes of the valid UTF-8 sequence at s, 0 if it is not one. */
 size_t runaway_utf8_len(const char *s, size_t len);

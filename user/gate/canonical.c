@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/json.h"
 #include "gate/document.h"
 
@@ -39,6 +40,16 @@ static int write_list(const struct field *f, const char *base, struct json_write
 	return 0;
 }
 
+/* A path is any bytes, and a name may have been cut in the middle of a character. Read back it has
+ * to be the same. */
+static void write_text(const char *text, size_t size, struct json_writer *w)
+{
+	char clean[RUNAWAY_PATH];
+
+	(void)runaway_utf8_clean(clean, size, text, strnlen(text, size - 1));
+	json_string(w, clean);
+}
+
 static int write_hex(const struct field *f, const char *text, struct json_writer *w)
 {
 	if (!hex_ok(text, f->size))
@@ -67,7 +78,7 @@ static int write_value(const struct field *f, const char *base, struct json_writ
 		json_string(w, f->text);
 		return 0;
 	case FIELD_TEXT:
-		json_string_n(w, at, strnlen(at, f->size - 1));
+		write_text(at, f->size, w);
 		return 0;
 	case FIELD_HEX:
 		return write_hex(f, at, w);

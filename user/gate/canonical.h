@@ -13,7 +13,7 @@
 
 enum field_kind {
 	FIELD_CONST, /* a string that is always `text` */
-	FIELD_TEXT,  /* char[size], NUL-terminated */
+	FIELD_TEXT,  /* char[size], NUL-terminated, at most RUNAWAY_PATH */
 	FIELD_HEX,   /* char[size], "" or exactly size - 1 lower-case hex digits */
 	FIELD_BOOL,
 	FIELD_U32,    /* a number */

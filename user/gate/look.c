@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "base/digest.h"
+#include "base/escape.h"
 #include "base/fs.h"
 
 /* More than any kernel lets a process have: a quarter of the largest stack that is usual. */
@@ -80,12 +81,13 @@ int runaway_cgroup_path(const char *text, const char *controller, char *ret, siz
 					   : NULL;
 
 		if (second && has_controller(first + 1, second, controller)) {
-			size_t len = (size_t)(end - second - 1);
+			char clean[RUNAWAY_PATH];
 
-			if (len >= size)
+			/* As a plan can hold it: what is compared is written alike. */
+			if (!runaway_utf8_clean(clean, MIN(size, sizeof(clean)), second + 1,
+						(size_t)(end - second - 1)))
 				return -ENAMETOOLONG;
-			memcpy(ret, second + 1, len);
-			ret[len] = '\0';
+			memcpy(ret, clean, strlen(clean) + 1);
 			return 0;
 		}
 		line = *end ? end + 1 : end;

@@ -30,7 +30,10 @@ void runaway_look(struct runaway_guard *g, const char *cgroup_controller, uint32
 int runaway_look_at_self(const char *cgroup_controller, pid_t actuator_pid,
 			 struct runaway_gate_self *ret);
 
-/* Path in the text of /proc/PID/cgroup ("" is v2). 0, -ENOENT, -ENAMETOOLONG. */
+/*
+ * Path in the text of /proc/PID/cgroup ("" is v2), with U+FFFD for bytes that are no UTF-8. 0,
+ * -ENOENT, -ENAMETOOLONG (at most RUNAWAY_PATH).
+ */
 int runaway_cgroup_path(const char *text, const char *controller, char *ret, size_t size);
 
 #endif

@@ -211,6 +211,40 @@ static void text_can_be_read_back(_unused_ void **state)
 	}
 }
 
+static void check_clean(const char *s, size_t len, size_t size, const char *want, bool whole)
+{
+	char out[64], again[64];
+
+	assert_true(size <= sizeof(out));
+	assert_int_equal(runaway_utf8_clean(out, size, s, len), whole);
+	assert_string_equal(out, want);
+	assert_true(runaway_utf8_clean(again, sizeof(again), out, strlen(out)));
+	assert_string_equal(again, out);
+}
+
+static void cleaned(_unused_ void **state)
+{
+	check_clean("", 0, 1, "", true);
+	check_clean("abc", 3, 4, "abc", true);
+	check_clean("abc", 3, 3, "ab", false);
+	check_clean("a\xe2\x82\xac", 4, 5, "a\xe2\x82\xac", true);
+	/* Never half a character. */
+	check_clean("a\xe2\x82\xac", 4, 4, "a", false);
+	check_clean("a\xff"
+		    "b",
+		    3, 6,
+		    "a\xef\xbf\xbd"
+		    "b",
+		    true);
+	check_clean("a\xff"
+		    "b",
+		    3, 5, "a\xef\xbf\xbd", false);
+	check_clean("a\xff"
+		    "b",
+		    3, 4, "a", false);
+	check_clean("\xe2\x82", 2, 64, "\xef\xbf\xbd\xef\xbf\xbd", true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +258,7 @@ int main(void)
 		cmocka_unit_test(every_byte_comes_out_clean),
 		cmocka_unit_test(random_bytes_come_out_clean),
 		cmocka_unit_test(text_can_be_read_back),
+		cmocka_unit_test(cleaned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,23 @@ static void each_target_for_itself(_unused_ void **state)
 	free(one);
 }
 
+/* Whoever owns it names its cgroup: that shall not keep it from being ended. */
+static void a_cgroup_of_any_bytes(_unused_ void **state)
+{
+	pid_t pid = start_target();
+
+	fail_file = "/cgroup";
+	file_text = "0::/ci/\xff\xfe\n";
+	documents_for(pid);
+	assert_applied("signalled", "");
+	documents_for(pid);
+	file_text = "0::/ci/\xff\n";
+	assert_applied("not_allowed", "target_other_cgroup");
+	fail_file = file_text = NULL;
+	assert_int_equal(terms_of(pid), 1);
+	end_target(pid);
+}
+
 /* None may be signalled: the first one's reason is told. */
 static void no_target_left(_unused_ void **state)
 {
@@ -100,8 +117,11 @@ static void the_same_target_twice_in_a_plan(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_target_for_itself),	       TEST(no_target_left),
-		TEST(a_window_that_is_about_to_close), TEST(a_leader_that_is_a_zombie),
+		TEST(each_target_for_itself),
+		TEST(a_cgroup_of_any_bytes),
+		TEST(no_target_left),
+		TEST(a_window_that_is_about_to_close),
+		TEST(a_leader_that_is_a_zombie),
 		TEST(the_same_target_twice_in_a_plan),
 	};
 

@@ -100,6 +100,30 @@ static void plans_come_back(_unused_ void **state)
 	assert_true(back.created_realtime_ns == plan.created_realtime_ns);
 }
 
+/* A path is any bytes, and a name may end in the middle of a character: neither keeps a plan from
+ * being read. */
+static void plans_of_any_bytes_come_back(_unused_ void **state)
+{
+	struct strbuf text = STRBUF_INIT;
+	struct runaway_plan *p = calloc(1, sizeof(*p)), *back = calloc(1, sizeof(*back));
+
+	test_plan(p);
+	SET(p->target[0].exe, "/tmp/\xff\xfe/chrome\xe2\x82");
+	memset(p->target[0].cgroup_path, 0xff, sizeof(p->target[0].cgroup_path) - 1);
+	SET(p->target[0].comm, "\xc3");
+	assert_int_equal(runaway_plan_write(p, &text), 0);
+	assert_int_equal(runaway_plan_read(text.data, text.len, back), 0);
+	assert_string_equal(back->target[0].exe,
+			    "/tmp/\xef\xbf\xbd\xef\xbf\xbd/chrome\xef\xbf\xbd\xef\xbf\xbd");
+	/* What does not fit is cut between two characters. */
+	assert_int_equal(strlen(back->target[0].cgroup_path), 1023);
+	assert_int_equal(strlen(back->target[0].cgroup_path) % 3, 0);
+	assert_string_equal(back->target[0].comm, "\xef\xbf\xbd");
+	strbuf_free(&text);
+	free(p);
+	free(back);
+}
+
 static void approvals_come_back(_unused_ void **state)
 {
 	struct runaway_approval approval, back;
@@ -378,6 +402,7 @@ int main(void)
 		cmocka_unit_test(no_document_no_signature),
 		cmocka_unit_test(plan_is_these_bytes),
 		cmocka_unit_test(plans_come_back),
+		cmocka_unit_test(plans_of_any_bytes_come_back),
 		cmocka_unit_test(approvals_come_back),
 		cmocka_unit_test(releases_come_back),
 		cmocka_unit_test(each_flipped_byte_shows),

@@ -35,6 +35,10 @@ static void paths_of_cgroups(_unused_ void **state)
 	assert_int_equal(path_of("5:abc:/x", "abd", ""), -ENOENT);
 	assert_int_equal(path_of("", "", ""), -ENOENT);
 	assert_int_equal(path_of("nothing\n0:\n:\n", "", ""), -ENOENT);
+	/* No byte is kept that a plan cannot hold. */
+	assert_int_equal(path_of("0::/\xff\xc3(\n", "", "/\xef\xbf\xbd\xef\xbf\xbd("), 0);
+	assert_int_equal(path_of("0::/\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\n", "", ""),
+			 -ENAMETOOLONG);
 	assert_int_equal(path_of("0::/0123456789012345678901234567890\n", "", ""), -ENAMETOOLONG);
 }
 
