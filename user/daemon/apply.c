@@ -134,7 +134,7 @@ static void write_tree(const struct daemon *d, const struct tree_ids *tree, stru
 static void begin_action(struct pending_call *c, const struct incident *i,
 			 const struct health_result *health, size_t count, struct strbuf *b)
 {
-	_cleanup_(post_check_free_tree) struct tree_ids tree = { 0 };
+	_cleanup_(tree_ids_free) struct tree_ids tree = { 0 };
 	struct json_writer w;
 
 	if (signals_members(c->d, i, &tree) < 0)

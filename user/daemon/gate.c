@@ -66,6 +66,8 @@ static void take_status(struct daemon *d, const cJSON *s)
 	v->requests = runaway_json_u64(s, "requests", v->requests);
 	v->signals = runaway_json_u64(s, "signals", v->signals);
 	v->recursion_misses = runaway_json_u64(s, "recursion_misses", v->recursion_misses);
+	v->audit_seq =
+		runaway_json_u64(cJSON_GetObjectItemCaseSensitive(s, "audit"), "seq", v->audit_seq);
 	for (enum runaway_reason r = RUNAWAY_REASON_NONE + 1; r < RUNAWAY_REASON_COUNT; r++)
 		v->refusals[r] = runaway_json_u64(refusals, runaway_reason_name(r), v->refusals[r]);
 }

@@ -47,12 +47,11 @@ struct daemon_gate {
 	char *status_json; /* what it last told of itself; NULL: nothing yet */
 	struct due_check *due;
 	size_t due_count;
-	struct watched *watched; /* sorted by pid */
+	struct watched *watched;
 	size_t watched_count, watched_cap;
 	bool watching;		    /* the kernel side was told of somebody */
 	struct early_signal *early; /* that came before the store was open; owned */
 	size_t early_count;
-	uint64_t signals_dropped;	/* signals that were seen and not noted: too many */
 	struct runaway_ration refusals; /* that are written down */
 	unsigned int telling;		/* of them, that the gate has not answered yet */
 	uint64_t untold;		/* that were counted alone */
@@ -191,11 +190,7 @@ void apply_conclude(struct daemon *d, const char *incident_id, const struct gate
  */
 struct gate_outcome gate_audit_outcome(const struct daemon *d, const char *plan_sha256, bool over);
 
-/* ---- post_check.c ---- */
-void call_post_check(struct pending_call *c);
-/* Makes it by itself after the grace time. */
-void post_check_schedule(struct daemon *d, const char *incident_id, uint64_t at_ns);
-void post_check_tick(struct daemon *d);
+/* ---- action_tree.c ---- */
 
 /* Processes that belong together, and the cgroup of their root. */
 struct tree_ids {
@@ -203,7 +198,21 @@ struct tree_ids {
 	size_t count;
 	uint64_t cgroup_id;
 };
-void post_check_free_tree(struct tree_ids *t);
+void tree_ids_free(struct tree_ids *t);
+/*
+ * Whom the incident's newest action was about: the targets of its plan, the members of the tree
+ * when the gate was asked, and what they forked since that lives. 0 with the action's document;
+ * -ENOENT: there was none; -EBADMSG, -ENOMEM.
+ */
+int action_tree(const struct daemon *d, const struct incident *i, struct tree_ids *ret,
+		cJSON **ret_action);
+
+/* ---- post_check.c ---- */
+void call_post_check(struct pending_call *c);
+/* Makes it by itself after the grace time. */
+void post_check_schedule(struct daemon *d, const char *incident_id, uint64_t at_ns);
+void post_check_tick(struct daemon *d);
+
 /* What they and their surroundings cost now: members of "before" and "after". */
 void post_check_measure(const struct daemon *d, const struct tree_ids *tree, struct json_writer *w);
 

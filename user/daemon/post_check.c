@@ -55,55 +55,6 @@ static const cJSON *member(const cJSON *o, const char *key)
 	return cJSON_GetObjectItemCaseSensitive(o, key);
 }
 
-void post_check_free_tree(struct tree_ids *t)
-{
-	free(t->id);
-	*t = (struct tree_ids){ 0 };
-}
-
-static int add_ids(struct tree_ids *t, const cJSON *list)
-{
-	struct runaway_id *grown;
-	const cJSON *e;
-
-	grown = realloc(t->id, (t->count + (size_t)cJSON_GetArraySize(list) + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	t->id = grown;
-	cJSON_ArrayForEach (e, list) {
-		struct runaway_id id = { .pid = (uint32_t)runaway_json_u64(e, "pid", 0),
-					 .start_ns = runaway_json_u64(e, "start_ns", 0) };
-		bool known = false;
-
-		for (size_t n = 0; n < t->count; n++)
-			known |= runaway_id_eq(t->id[n], id);
-		if (!known)
-			t->id[t->count++] = id;
-	}
-	return 0;
-}
-
-static int parse_newest(const struct incident *i, enum incident_array array, cJSON **ret)
-{
-	const struct incident_documents *docs = &i->doc[array];
-	const char *text;
-
-	if (!docs->count)
-		return -ENOENT;
-	text = docs->item[docs->count - 1];
-	return runaway_json_parse(text, strlen(text), ret, NULL);
-}
-
-/* The targets of the plan and the members of the tree at that time. */
-static int read_tree(const cJSON *action, const cJSON *plan, struct tree_ids *ret)
-{
-	const cJSON *targets = member(member(plan, "plan"), "targets");
-	int err = add_ids(ret, targets);
-
-	ret->cgroup_id = runaway_json_u64(cJSON_GetArrayItem(targets, 0), "cgroup_id", 0);
-	return err < 0 ? err : add_ids(ret, member(action, "tree"));
-}
-
 /* ---- the verdict ---- */
 
 struct checking {
@@ -253,8 +204,8 @@ static void finish(struct checking *k, int err, struct strbuf *document)
 
 static void on_health(void *ctx, const struct health_result *health, size_t count)
 {
-	_cleanup_(post_check_free_tree) struct tree_ids tree = { 0 };
-	_cleanup_cjson_ cJSON *action = NULL, *plan = NULL;
+	_cleanup_(tree_ids_free) struct tree_ids tree = { 0 };
+	_cleanup_cjson_ cJSON *action = NULL;
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	struct checking *k = ctx;
 	const struct incident *i = runaway_store_find(k->d->store, k->incident_id);
@@ -264,11 +215,7 @@ static void on_health(void *ctx, const struct health_result *health, size_t coun
 	if (err == 0 && i->status != INCIDENT_POST_CHECK)
 		err = -EPROTO;
 	if (err == 0)
-		err = parse_newest(i, INCIDENT_ACTIONS, &action);
-	if (err == 0)
-		err = parse_newest(i, INCIDENT_PLANS, &plan);
-	if (err == 0)
-		err = read_tree(action, plan, &tree);
+		err = action_tree(k->d, i, &tree, &action);
 	if (err < 0) {
 		finish(k, err, NULL);
 		return;

@@ -21,14 +21,15 @@ static void add(struct daemon *d, struct runaway_id id, const char *incident_id)
 {
 	struct daemon_gate *g = &d->gate;
 
-	if (g->watched_count == WATCHED_MAX)
-		return;
 	if (g->watched_count == g->watched_cap) {
 		size_t cap = g->watched_cap ? g->watched_cap * 2 : 64;
-		struct watched *grown = realloc(g->watched, cap * sizeof(*grown));
+		struct watched *grown =
+			cap > WATCHED_MAX ? NULL : realloc(g->watched, cap * sizeof(*grown));
 
-		if (!grown)
+		if (!grown) {
+			d->runtime.gate.signals_unwatched++;
 			return;
+		}
 		g->watched = grown;
 		g->watched_cap = cap;
 	}
@@ -40,9 +41,7 @@ static void add(struct daemon *d, struct runaway_id id, const char *incident_id)
 
 static void add_tree(struct daemon *d, const struct runaway_proc *root, const char *incident_id)
 {
-	const struct runaway_proc *p = root;
-
-	for (size_t n = 0; p && n < WATCHED_MAX; n++, p = runaway_proc_tree_next(root, p))
+	for (const struct runaway_proc *p = root; p; p = runaway_proc_tree_next(root, p))
 		if (p->state == RUNAWAY_ALIVE)
 			add(d, p->id, incident_id);
 }
@@ -66,6 +65,24 @@ static void add_finding(struct daemon *d, const struct runaway_finding *f)
 	add_tree(d, root, f->incident_id);
 }
 
+/* After a signal the finding may be over while somebody of the tree lives on. */
+static void add_acted_on(void *ctx, const struct incident *i)
+{
+	_cleanup_(tree_ids_free) struct tree_ids tree = { 0 };
+	_cleanup_cjson_ cJSON *action = NULL;
+	struct daemon *d = ctx;
+
+	if ((i->status != INCIDENT_ACTING && i->status != INCIDENT_POST_CHECK) ||
+	    plan_finding(d, i->incident_id) || action_tree(d, i, &tree, &action) < 0)
+		return;
+	for (size_t n = 0; n < tree.count; n++) {
+		const struct runaway_proc *p = runaway_model_find(d->model, tree.id[n]);
+
+		if (p && p->state == RUNAWAY_ALIVE)
+			add(d, p->id, i->incident_id);
+	}
+}
+
 static void tell_kernel(struct daemon *d)
 {
 	struct daemon_gate *g = &d->gate;
@@ -85,6 +102,7 @@ static void tell_kernel(struct daemon *d)
 void signals_update(struct daemon *d)
 {
 	d->gate.watched_count = 0;
+	d->runtime.gate.signals_unwatched = 0;
 	for (const struct drill *drill = d->gate.drills; drill; drill = drill->next)
 		add_finding(d, &drill->finding);
 	for (const struct runaway_finding *f = runaway_engine_findings(d->engine); f;
@@ -92,6 +110,8 @@ void signals_update(struct daemon *d)
 		if (f->subject.kind == RUNAWAY_SUBJECT_ORPHAN_TREE ||
 		    f->subject.kind == RUNAWAY_SUBJECT_PROCESS)
 			add_finding(d, f);
+	if (d->store)
+		runaway_store_each(d->store, add_acted_on, d);
 	tell_kernel(d);
 }
 
@@ -189,7 +209,7 @@ static void note(struct daemon *d, const struct rw_signal *r, const char *incide
 	struct incident_step what = { .remediation = REMEDIATION_MAX };
 
 	if (runaway_incident_notes(d->store, incident_id) >= NOTES_MAX) {
-		d->gate.signals_dropped++;
+		d->runtime.gate.signals_dropped++;
 		return;
 	}
 	write_signal(r, d->model, &b);
@@ -206,7 +226,7 @@ static void note(struct daemon *d, const struct rw_signal *r, const char *incide
 	what.data = b.data;
 	what.reason = reason;
 	if (runaway_incident_note(d->store, incident_id, "signal", &what) < 0)
-		d->gate.signals_dropped++;
+		d->runtime.gate.signals_dropped++;
 }
 
 /* ---- what was sent while there was no daemon: it is read before there is a store ---- */
@@ -228,7 +248,7 @@ static void keep_early(struct daemon *d, const struct rw_signal *r)
 	if (!g->early)
 		g->early = calloc(EARLY_MAX, sizeof(*g->early));
 	if (!g->early || g->early_count == EARLY_MAX) {
-		g->signals_dropped++;
+		d->runtime.gate.signals_dropped++;
 		return;
 	}
 	e = &g->early[g->early_count++];

@@ -42,6 +42,9 @@ void runaway_gate_view_write(const struct runaway_gate_view *g, struct json_writ
 	json_kv_uint(w, "signals", g->signals);
 	json_kv_uint(w, "recursion_misses", g->recursion_misses);
 	json_kv_uint(w, "authorized", g->authorized);
+	json_kv_u64_string(w, "audit_seq", g->audit_seq);
+	json_kv_uint(w, "signals_dropped", g->signals_dropped);
+	json_kv_uint(w, "signals_unwatched", g->signals_unwatched);
 }
 
 static const char *state_of(const struct runaway_gate_view *g)

@@ -53,6 +53,21 @@ static void write_misses(struct exposition *e)
 	runaway_metrics_u64(e, gate(e)->recursion_misses, NULL);
 }
 
+static void write_audit_seq(struct exposition *e)
+{
+	runaway_metrics_u64(e, gate(e)->audit_seq, NULL);
+}
+
+static void write_dropped(struct exposition *e)
+{
+	runaway_metrics_u64(e, gate(e)->signals_dropped, NULL);
+}
+
+static void write_unwatched(struct exposition *e)
+{
+	runaway_metrics_u64(e, gate(e)->signals_unwatched, NULL);
+}
+
 static void write_lane_attempts(struct exposition *e, const struct lane *l)
 {
 	runaway_metrics_u64(e, runaway_store_attempts_total(e->view->store, l->lane_id), "lane",
@@ -118,6 +133,14 @@ const struct metrics_family runaway_metrics_gate[] = {
 	  write_signals },
 	{ "runaway_gate_guard_misses_total", METRICS_COUNTER,
 	  "Runs of the gate's kernel guard that the kernel skipped.", write_misses },
+	{ "runaway_gate_audit_seq", METRICS_GAUGE,
+	  "Number of the newest record of the gate's audit; it never falls.", write_audit_seq },
+	{ "runaway_signals_dropped_total", METRICS_COUNTER,
+	  "Signals to the processes of open incidents that were seen and not noted.",
+	  write_dropped },
+	{ "runaway_signals_unwatched_processes", METRICS_GAUGE,
+	  "Processes of open incidents that are too many to be watched for signals.",
+	  write_unwatched },
 	{ "runaway_remediation_attempts_total", METRICS_COUNTER,
 	  "Remediations in which the gate signalled, or may have.", write_attempts },
 	{ "runaway_remediation_successes_total", METRICS_COUNTER,

@@ -41,7 +41,10 @@ struct runaway_gate_view {
 	char tier_name[64];
 	char why[512]; /* what stands against it, else why it is this tier */
 	uint64_t requests, signals;
-	uint64_t recursion_misses; /* runs of the guard's programs that the kernel skipped */
+	uint64_t recursion_misses;  /* runs of the guard's programs that the kernel skipped */
+	uint64_t audit_seq;	    /* of its audit's newest record: less than before is a cut */
+	uint64_t signals_dropped;   /* to processes that are watched, seen and not noted */
+	uint64_t signals_unwatched; /* processes that are too many to be watched for signals */
 	uint64_t refusals[RUNAWAY_REASON_COUNT];     /* by the gate */
 	uint64_t refused_here[RUNAWAY_REASON_COUNT]; /* by the daemon, before it was asked */
 	uint64_t authorized;			     /* approved plans whose window is open now */

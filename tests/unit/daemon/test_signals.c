@@ -100,11 +100,74 @@ static void test_a_flood_is_counted(void **state _unused_)
 {
 	for (int i = 0; i < 2000; i++)
 		seen(ROOT);
-	assert_int_equal(d.gate.signals_dropped, 2000 - d.gate.early_count);
+	assert_int_equal(d.runtime.gate.signals_dropped, 2000 - d.gate.early_count);
 	assert_in_range(d.gate.early_count, 200, 1999);
 	adopt();
 	assert_int_equal(runaway_incident_notes(d.store, incident), 200);
-	assert_int_equal(d.gate.signals_dropped, 1800);
+	assert_int_equal(d.runtime.gate.signals_dropped, 1800);
+}
+
+static void go(enum incident_status to, enum incident_array array, const char *document)
+{
+	struct incident_step step = { .to = to,
+				      .realtime_ns = 1,
+				      .reason = "a test",
+				      .array = array,
+				      .document = document,
+				      .remediation = REMEDIATION_MAX };
+
+	assert_int_equal(runaway_incident_step(h.s, incident, &step), 0);
+}
+
+/* The finding is over, a member lives on: who ends it then is noted as before. */
+static void test_survivors_are_watched(void **state _unused_)
+{
+	go(INCIDENT_TRIAGED, INCIDENT_PLANS, NULL);
+	go(INCIDENT_DRY_RUN_READY, INCIDENT_PLANS,
+	   "{\"plan_sha256\":\"x\",\"plan\":{\"targets\":[{\"pid\":100,\"start_ns\":\"100000000\"}]"
+	   "}}");
+	adopt();
+	assert_int_equal(d.gate.watched_count, 0);
+	go(INCIDENT_APPROVED, INCIDENT_APPROVALS, "{}");
+	go(INCIDENT_ACTING, INCIDENT_ACTIONS,
+	   "{\"tree\":[{\"pid\":100,\"start_ns\":\"100000000\"},{\"pid\":101,\"start_ns\":"
+	   "\"101000000\"},"
+	   "{\"pid\":4711,\"start_ns\":\"1\"}]}");
+	rec_reparent(&h, CHILD, ROOT, ROOT);
+	rec_exit(&h, ROOT, 0, "root");
+	signals_update(&d);
+	assert_int_equal(d.gate.watched_count, 1);
+	assert_int_equal(d.gate.watched[0].id.pid, CHILD);
+	go(INCIDENT_POST_CHECK, INCIDENT_ACTIONS, NULL);
+	signals_update(&d);
+	assert_int_equal(d.gate.watched_count, 1);
+	seen(CHILD);
+	assert_int_equal(runaway_incident_notes(d.store, incident), 1);
+	assert_int_equal(d.runtime.gate.signals_unwatched, 0);
+}
+
+static void test_who_is_too_many_is_counted(void **state _unused_)
+{
+	struct drill two[2] = { { .finding = finding_on(&h, ROOT) },
+				{ .finding = finding_on(&h, ROOT) } };
+
+	for (uint32_t pid = 1000; pid < 3100; pid++)
+		rec_fork(&h, pid, id_of(ROOT), ROOT, (struct rw_id){ 0 }, "many");
+	for (size_t n = 0; n < 2; n++) {
+		two[n].finding.subject.id.start_ns = id_of(ROOT).start_ns;
+		strcpy(two[n].finding.incident_id, "an incident");
+	}
+	two[0].next = &two[1];
+	adopt();
+	d.gate.drills = two;
+	/* Each has the root, its first child and 2,100 more. */
+	signals_update(&d);
+	signals_update(&d);
+	assert_int_equal(d.gate.watched_count, 4096);
+	assert_int_equal(d.runtime.gate.signals_unwatched, 2 * 2102 - 4096);
+	d.gate.drills = NULL;
+	signals_update(&d);
+	assert_int_equal(d.runtime.gate.signals_unwatched, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -115,6 +178,8 @@ int main(void)
 		TEST(test_root_and_child_are_told),
 		TEST(test_incidents_that_are_over_stay_as_they_are),
 		TEST(test_a_flood_is_counted),
+		TEST(test_survivors_are_watched),
+		TEST(test_who_is_too_many_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,12 +61,18 @@ static void test_metrics(void **state _unused_)
 	w.runtime.gate.refused_here[RUNAWAY_REASON_WINDOW_OVER] = 3;
 	w.runtime.gate.refused_here[RUNAWAY_REASON_NOT_PERMITTED] = 4;
 	w.runtime.gate.recursion_misses = 58;
+	w.runtime.gate.audit_seq = 4711;
+	w.runtime.gate.signals_dropped = 7;
+	w.runtime.gate.signals_unwatched = 108;
 	assert_int_equal(runaway_gate_view_refused(&w.runtime.gate), 9);
 	expo_of(&w, METRICS_TEXT, &e);
 	assert_value(&e, "runaway_gate_refusals_total{reason=\"window_over\"}", 5);
 	assert_value(&e, "runaway_gate_refusals_total{reason=\"not_permitted\"}", 4);
 	assert_value(&e, "runaway_gate_refusals_total{reason=\"disarmed\"}", 0);
 	assert_value(&e, "runaway_gate_guard_misses_total", 58);
+	assert_value(&e, "runaway_gate_audit_seq", 4711);
+	assert_value(&e, "runaway_signals_dropped_total", 7);
+	assert_value(&e, "runaway_signals_unwatched_processes", 108);
 	assert_value(&e,
 		     "runaway_sensor_info{scan=\"iter_task\",reparent_hook=\"fentry\","
 		     "cgroup_mode=\"v2\",gate_guard=\"lsm\"}",
