@@ -80,6 +80,8 @@ static void write_audit(const struct runaway_gate *g, struct json_writer *w)
 	json_kv_string(w, "reason", runaway_reason_name(g->audit.failed));
 	json_kv_u64_string(w, "seq", g->audit.seq);
 	json_kv_string(w, "head", g->audit.head);
+	json_kv_u64_string(w, "bytes", g->audit.bytes);
+	json_kv_bool(w, "full", !runaway_audit_has_room(&g->audit));
 	json_kv_u64_string(w, "torn_lines", g->audit.torn_lines);
 	json_kv_u64_string(w, "unknown",
 			   runaway_history_unknown(&g->history) + g->audit.unknown_earlier);

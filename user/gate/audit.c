@@ -48,6 +48,7 @@ int runaway_audit_open(int folder, const char *boot_id, struct runaway_audit *re
 {
 	struct runaway_audit a = { .fd = -1, .head = RUNAWAY_CHAIN_START };
 	bool torn_end = false;
+	struct stat st = { 0 };
 	int err;
 
 	snprintf(a.boot_id, sizeof(a.boot_id), "%s", boot_id);
@@ -62,8 +63,15 @@ int runaway_audit_open(int folder, const char *boot_id, struct runaway_audit *re
 		runaway_audit_close(&a);
 		return err;
 	}
+	(void)fstat(a.fd, &st); /* it was asked before, and told */
+	a.bytes = (uint64_t)st.st_size;
 	*ret = a;
 	return 0;
+}
+
+bool runaway_audit_has_room(const struct runaway_audit *a)
+{
+	return a->bytes < RUNAWAY_AUDIT_FULL_BYTES;
 }
 
 void runaway_audit_close(struct runaway_audit *a)
@@ -108,6 +116,7 @@ int runaway_audit_commit(struct runaway_audit *a, struct runaway_record *r)
 		err = write_durably(a->fd, &r->text);
 	if (err == 0) {
 		a->seq = r->seq;
+		a->bytes += r->text.len;
 		/* The seal is the line's end: 64 digits, a quote and a brace. */
 		memcpy(a->head, r->text.data + r->text.len - 1 - tail - 64, 64);
 	} else if (a->failed == RUNAWAY_REASON_NONE) {

@@ -15,6 +15,12 @@
 #include "gate/reason.h"
 
 #define RUNAWAY_AUDIT_FILE "audit.jsonl"
+/*
+ * From this size on nothing is written that somebody may cause at will: refusals, self-tests on
+ * demand. What is left, 300 bytes an hour and what was approved, takes decades to become too long
+ * for who reads it whole.
+ */
+#define RUNAWAY_AUDIT_FULL_BYTES (UINT64_C(64) << 20)
 
 struct runaway_audit {
 	int fd; /* -1: not open */
@@ -22,6 +28,7 @@ struct runaway_audit {
 	uint64_t seq;		       /* of the newest record; 0: none */
 	char head[RUNAWAY_SHA256_HEX]; /* its digest, or RUNAWAY_CHAIN_START */
 	enum runaway_reason failed;    /* NONE, AUDIT_FAILED or AUDIT_BROKEN */
+	uint64_t bytes;		       /* of the file */
 	uint64_t torn_lines;	       /* records that a crash or a full disk cut short */
 	uint64_t unknown_earlier;      /* INTENTs of earlier boots without a RESULT */
 	uint64_t disarm_seq;	       /* record of the disarming in force; 0: none */
@@ -48,6 +55,9 @@ struct runaway_record {
 void runaway_audit_begin(const struct runaway_audit *a, const char *type, struct runaway_record *r);
 /* Seals, writes, makes durable. 0 or a negative errno, with a->failed set. Frees the record. */
 int runaway_audit_commit(struct runaway_audit *a, struct runaway_record *r);
+
+/* Is there room for what may be left out? */
+bool runaway_audit_has_room(const struct runaway_audit *a);
 
 /* Records behind after_seq, at most `limit` and about 48 KiB, as an array of objects. */
 int runaway_audit_tail(const struct runaway_audit *a, uint64_t after_seq, size_t limit,

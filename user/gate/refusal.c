@@ -14,6 +14,10 @@
 static bool begin(struct runaway_gate *g, struct runaway_ration *ration, const char *said_by,
 		  enum runaway_reason reason, struct runaway_record *r)
 {
+	if (!runaway_audit_has_room(&g->audit)) {
+		ration->refused++;
+		return false;
+	}
 	if (!runaway_ration_take(ration, runaway_boot_ns()))
 		return false;
 	runaway_audit_begin(&g->audit, "refused", r);

@@ -78,7 +78,8 @@ static enum runaway_reason on_release(const struct request *r)
 static enum runaway_reason on_self_test(const struct request *r)
 {
 	/* Else what the last one found. */
-	if (runaway_ration_take(&r->g->self_tests_asked, runaway_boot_ns()))
+	if (runaway_audit_has_room(&r->g->audit) &&
+	    runaway_ration_take(&r->g->self_tests_asked, runaway_boot_ns()))
 		runaway_gate_self_test(r->g);
 	runaway_answer_self_test(r->g, r->w);
 	json_kv_string(r->w, "tier", runaway_guard_tier_code(runaway_guard_tier(r->g->guard)));

@@ -364,6 +364,22 @@ static void the_lowest_descriptor(_unused_ void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
 
+static void its_size_is_known(_unused_ void **state)
+{
+	struct stat st;
+
+	assert_int_equal(a.bytes, 0);
+	assert_int_equal(put("start"), 0);
+	assert_int_equal(put_intent("n"), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(a.bytes, st.st_size);
+	assert_int_equal(reopen(), 0);
+	assert_int_equal(a.bytes, st.st_size);
+	fail_write = ENOSPC;
+	assert_int_equal(put("start"), -ENOSPC);
+	assert_int_equal(a.bytes, st.st_size);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +398,7 @@ int main(void)
 		TEST(opening_needs_the_disk),
 		TEST(without_memory_nothing_is_written),
 		TEST(the_lowest_descriptor),
+		TEST(its_size_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,37 @@ static void floods_are_rationed(_unused_ void **state)
 	expect(r, "call", "");
 }
 
+/* What decides about a signal finds room in any case. */
+static void a_full_audit_keeps_what_matters(_unused_ void **state)
+{
+	const uint64_t bytes = g->audit.bytes;
+	pid_t pid = start_target();
+
+	g->audit.bytes = RUNAWAY_AUDIT_FULL_BYTES - 1;
+	assert_true(take(TOLD));
+	assert_int_equal(records_of("refused"), 1);
+	assert_true(g->audit.bytes >= RUNAWAY_AUDIT_FULL_BYTES);
+	assert_true(take(TOLD));
+	assert_false(take("no message"));
+	assert_true(take("{\"type\":\"self_test\",\"id\":\"1\"}"));
+	assert_int_equal(records_of("refused"), 1);
+	assert_int_equal(records_of("self_test"), 0);
+	assert_int_equal(g->refusals_told.refused, 1);
+	assert_int_equal(g->refusals_seen.refused, 1);
+	documents_for(pid);
+	assert_applied("signalled", "");
+	assert_int_equal(records_of("result"), 1);
+	runaway_gate_self_test(g);
+	assert_true(take("{\"type\":\"disarm\",\"id\":\"1\"}"));
+	assert_int_equal(records_of("disarm") + records_of("self_test"), 2);
+	/* It is the file's size that counts. */
+	restart_gate();
+	assert_true(runaway_audit_has_room(&g->audit) && g->audit.bytes > bytes);
+	assert_true(take(TOLD));
+	assert_int_equal(records_of("refused"), 2);
+	end_target(pid);
+}
+
 static void errors_are_recorded(_unused_ void **state)
 {
 	_cleanup_cjson_ cJSON *r = NULL;
@@ -155,11 +186,9 @@ static int over(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(told_by_the_daemon),
-		TEST(bounds_of_what_is_told),
-		TEST(floods_are_rationed),
-		TEST(errors_are_recorded),
-		TEST(self_tests_on_demand_are_rationed),
+		TEST(told_by_the_daemon),	 TEST(bounds_of_what_is_told),
+		TEST(floods_are_rationed),	 TEST(a_full_audit_keeps_what_matters),
+		TEST(errors_are_recorded),	 TEST(self_tests_on_demand_are_rationed),
 		TEST(long_words_of_a_disarming),
 	};
 
