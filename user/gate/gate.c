@@ -76,6 +76,16 @@ void runaway_gate_take_signals(struct runaway_gate *g)
 	}
 }
 
+/* A SIGTERM that the kernel let through: the authorisation that it quotes, and whom it met, are
+ * those of an INTENT, or it is none of ours. */
+static void take_witness(struct runaway_gate *g, const struct rw_gate_witness *w)
+{
+	g->witnessed++;
+	if (!runaway_history_is_of(&g->history, w->nonce, w->target_tgid,
+				   w->target_start_boottime_ns))
+		g->witness_differs = true;
+}
+
 void runaway_gate_drain(struct runaway_gate *g)
 {
 	struct rw_gate_witness w;
@@ -84,7 +94,7 @@ void runaway_gate_drain(struct runaway_gate *g)
 		if (w.reason != RW_GATE_ALLOWED)
 			g->kernel_denied++;
 		else if (w.hook == RW_GATE_KILL)
-			g->witnessed++;
+			take_witness(g, &w);
 	}
 }
 

@@ -63,6 +63,15 @@ bool runaway_history_has_target(const struct runaway_history *h, const char *pla
 	return false;
 }
 
+bool runaway_history_is_of(const struct runaway_history *h, uint64_t seq, uint32_t pid,
+			   uint64_t start_ns)
+{
+	for (size_t i = h->count; i-- > 0;)
+		if (h->intent[i].seq == seq)
+			return h->intent[i].pid == pid && h->intent[i].start_ns == start_ns;
+	return false;
+}
+
 size_t runaway_history_since(const struct runaway_history *h, const char *lane_id, bool drill,
 			     uint64_t boot_ns)
 {

@@ -44,6 +44,9 @@ size_t runaway_history_unknown(const struct runaway_history *h);
 bool runaway_history_has_nonce(const struct runaway_history *h, const char *nonce);
 bool runaway_history_has_target(const struct runaway_history *h, const char *plan_sha256,
 				uint32_t pid, uint64_t start_ns);
+/* Is there an INTENT of that number, for that process? */
+bool runaway_history_is_of(const struct runaway_history *h, uint64_t seq, uint32_t pid,
+			   uint64_t start_ns);
 /* INTENTs of the lane (drills apart) at or after that moment. */
 size_t runaway_history_since(const struct runaway_history *h, const char *lane_id, bool drill,
 			     uint64_t boot_ns);

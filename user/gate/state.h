@@ -30,8 +30,8 @@ struct runaway_gate {
 	bool landlocked;
 	bool stop; /* SIGTERM came */
 
-	/* Kernel's records of a SIGTERM let through, and the audit's of one sent: equal, or the
-	 * gate closes. Only where the kernel guard records them. */
+	/* Kernel's records of a SIGTERM let through, and the audit's of one sent: as many, each of
+	 * an INTENT, or the gate closes. Only where the kernel guard records them. */
 	uint64_t witnessed, sent_under_guard;
 	bool witness_differs;
 	uint64_t kernel_denied; /* calls of ours that the kernel guard refused */

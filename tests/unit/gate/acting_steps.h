@@ -168,7 +168,10 @@ WRAP(int, runaway_guard_authorise, struct runaway_guard *guard,
      const struct runaway_guard_target *t)
 {
 	(void)guard;
-	(void)t;
+	/* What the kernel would quote of it. */
+	witness.nonce = t->authz.nonce;
+	witness.target_tgid = (__u32)t->tgid;
+	witness.target_start_boottime_ns = t->authz.start_boottime_ns;
 	step("authorise");
 	return authorise_answer;
 }

@@ -95,6 +95,36 @@ static void a_signal_that_the_audit_does_not_know(_unused_ void **state)
 	end_target(pid);
 }
 
+/* As many as were sent, but one of them is not what the audit says. */
+static int spoilt_member;
+
+static void put_other_witness(unsigned int number, const char *name)
+{
+	if (strcmp(name, "signal") == 0) {
+		witness.nonce += spoilt_member == 0;
+		witness.target_tgid += spoilt_member == 1;
+		witness.target_start_boottime_ns += spoilt_member == 2;
+	}
+	put_witness(number, name);
+}
+
+static void a_witness_of_something_else(_unused_ void **state)
+{
+	pid_t pid = start_target();
+
+	authorise_answer = RUNAWAY_GUARD_AUTHORISED;
+	at_step = put_other_witness;
+	for (spoilt_member = 0; spoilt_member < 4; spoilt_member++) {
+		documents_for(pid);
+		assert_applied("signalled", "");
+		assert_int_equal(g->witnessed, g->sent_under_guard);
+		/* The last one is as it has to be. */
+		assert_int_equal(g->witness_differs, spoilt_member < 3);
+		g->witness_differs = false;
+	}
+	end_target(pid);
+}
+
 /* The actuator says that it did not send, and the kernel that it did. */
 static void a_witness_of_one_that_was_refused(_unused_ void **state)
 {
@@ -255,6 +285,7 @@ int main(void)
 		TEST(witnesses_and_audit_agree),
 		TEST(a_signal_that_the_kernel_did_not_see),
 		TEST(a_signal_that_the_audit_does_not_know),
+		TEST(a_witness_of_something_else),
 		TEST(a_witness_of_one_that_was_refused),
 		TEST(a_witness_of_one_that_was_gone),
 		TEST(actuator_that_is_gone),
