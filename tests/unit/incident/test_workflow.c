@@ -22,24 +22,12 @@ static void go(struct harness *h, const char *id, enum incident_status to)
 
 /* Written out a second time, from issue and docs: a slip in either shows here. */
 static const char *const allowed[] = {
-	"open>triaged",
-	"open>resolved",
-	"triaged>dry_run_ready",
-	"triaged>resolved",
-	"dry_run_ready>approved",
-	"dry_run_ready>dry_run_ready",
-	"approved>acting",
-	"dry_run_ready>resolved",
-	"approved>dry_run_ready",
-	"approved>approved",
-	"approved>resolved",
-	"acting>post_check",
-	"acting>approved",
-	"acting>triaged",
-	"acting>resolved",
-	"post_check>post_check",
-	"post_check>resolved",
-	"post_check>dry_run_ready",
+	"open>triaged",		 "open>resolved",	   "triaged>dry_run_ready",
+	"triaged>resolved",	 "dry_run_ready>approved", "dry_run_ready>dry_run_ready",
+	"approved>acting",	 "dry_run_ready>resolved", "approved>dry_run_ready",
+	"approved>approved",	 "approved>resolved",	   "acting>post_check",
+	"acting>approved",	 "acting>triaged",	   "acting>resolved",
+	"post_check>post_check", "post_check>resolved",	   "post_check>dry_run_ready",
 	"resolved>closed",
 };
 
