@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -345,6 +346,9 @@ def over_scenes(t, n, at_once, batch):
                 kill_if(pid, signal.SIGKILL, t.ours)
         s.d.stop()
         t.daemons.remove(s.d)
+        # The next one is in the same place: what was signalled in the last hour is in the audit.
+        for folder in (s.d.state_dir, s.gate_dir):
+            shutil.rmtree(folder)
     return wrong
 
 
