@@ -124,13 +124,26 @@ def check_books(daemon):
     return wait_for(settled, 30, "records written are records read or dropped")
 
 
+def differences(s, old, new):
+    """What two daemons say otherwise of a process, and otherwise than /proc (a Stat)."""
+    keys = ("pid", "start_ns", "comm", "ppid", "pgid", "sid", "uid", "exe", "cgroup")
+    differ = {k: (old[k], new[k]) for k in keys if old[k] != new[k]}
+    if old["ppid"] != (s.ppid or None):
+        differ["ppid"] = (old["ppid"], s.ppid)
+    # Who began to look later knows the origin of those that have it for a parent still, and no other.
+    origins = [{k: d["origin"][k] for k in ("known", "pid", "start_ns", "comm", "exe")}
+               for d in (old, new)]
+    if origins[1]["known"] and origins[0] != origins[1]:
+        differ["origin"] = origins
+    return differ
+
+
 def same_as_fresh(t, daemon):
     """The model against that of a daemon that has just begun, and against /proc."""
     fresh = t.daemon({"sample_interval_ms": 200}, name=f"fresh{len(t.daemons)}")
     fresh.wait_ticks(1)
     daemon.wait_ticks(2)
-    keys = ("pid", "start_ns", "comm", "pgid", "sid", "uid", "exe")
-    compared = 0
+    compared = origins = 0
     for s in procfs.all_stats():
         if s.state in "ZX" or s.comm == "runawayd":
             continue
@@ -138,13 +151,15 @@ def same_as_fresh(t, daemon):
         if procfs.stat(s.pid) is None or not procfs.args(s.pid):
             continue
         after = procfs.stat(s.pid)
-        if after is None or (after.start, after.comm, after.pgid) != (s.start, s.comm, s.pgid):
+        if after is None or (after.start, after.comm, after.ppid, after.pgid) != \
+                (s.start, s.comm, s.ppid, s.pgid):
             continue
         assert old and new, f"{s.pid} {s.comm}: {bool(old)} {bool(new)}"
-        differ = {k: (old[k], new[k]) for k in keys if old[k] != new[k]}
+        differ = differences(s, old, new)
         assert not differ, f"{s.pid} {s.comm}: {differ}"
         compared += 1
-    assert compared >= 5, compared
+        origins += new["origin"]["known"]
+    assert compared >= 5 and origins >= 2, (compared, origins)
 
     def no_ghost():
         ours = daemon.api("status")["processes"]

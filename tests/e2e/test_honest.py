@@ -108,9 +108,14 @@ def start_idle_job(t):
 
 
 def start_make(t):
+    """Four recipes that burn, under make, under the step."""
     t.write("Makefile", MAKEFILE)
     step = t.write("build-step.sh", f"#!/bin/sh\nmake -s -j4 -C {t.tmp}\n:\n", 0o755)
     return t.spawn([step], stdin=subprocess.DEVNULL).pid
+
+
+def recipes(step):
+    return [s for s in procfs.descendants(step) if s.comm == "sh"]
 
 
 @test
@@ -132,12 +137,14 @@ def honest_ones_are_never_findings(t):
         assert wait_for(lambda p=pid: daemon.orphan(p), 5, "crashpad")["by_design"] is True
 
     first = daemon.api("status")["ticks"]
-    seen_burning = set()
+    wait_for(lambda: len(recipes(make)) == 4, 10, "make runs four recipes")
+    cpu_before = {s.pid: s.cpu_s for s in recipes(make)}
+    seen_burning = {}  # pid: comm
 
     def a_finding():
         for p in daemon.ctl("proc", "top", "--once"):
             if p["cpu_cores"] > 0.05:
-                seen_burning.add(p["comm"])
+                seen_burning[p["pid"]] = p["comm"]
         # Other processes of this machine may be real findings.
         return [f for f in daemon.findings() if t.ours(f["subject"]["root_pid"])]
 
@@ -149,7 +156,10 @@ def honest_ones_are_never_findings(t):
     wait_for(enough, 3 * VERDICTS, f"{VERDICTS} verdicts")
     # The silence means something only if they burned.
     for comm in ("nginx", "sh", "chromium"):
-        assert comm in seen_burning, f"{comm} did not burn: {seen_burning}"
+        assert comm in seen_burning.values(), f"{comm} did not burn: {seen_burning}"
+    burned = {s.pid: s.cpu_s - cpu_before[s.pid] for s in recipes(make)}
+    assert len(burned) == 4 and min(burned.values()) > 0.1, f"recipes of make: {burned}"
+    assert set(cpu_before) <= set(seen_burning), f"not shown as burning: {cpu_before, seen_burning}"
     ours = set(by_design.values()) | {job, make, browser.pid, *browser.crashpads()}
     assert not [i for i in daemon.incidents() if i["subject"]["root_pid"] in ours]
 

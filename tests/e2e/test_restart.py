@@ -10,7 +10,7 @@ import time
 from harness import main, test, wait_for
 from scenes import BROWSER_LANE, Browser, short_lanes
 
-KILLS = int(os.environ.get("RUNAWAY_TEST_KILLS", "20"))  # make soak: 1000
+KILLS = int(os.environ.get("RUNAWAY_TEST_KILLS", "50"))  # make soak: 1000
 
 
 def state_on_disk(daemon, pid):
@@ -36,7 +36,7 @@ def killed_again_and_again(t):
     first_id, kills_before = None, 0
     for i in range(KILLS):
         # Some die while they start, some while the lane is about to open, some with it open.
-        time.sleep(rng.choice((rng.uniform(0, 0.3), rng.uniform(0.3, 2.0))))
+        time.sleep(rng.choice((rng.uniform(0, 0.2), rng.uniform(0, 0.2), rng.uniform(0.2, 1.0))))
         if first_id is None and i >= KILLS // 5:
             wait_for(lambda: daemon.running() and daemon.is_ready(), 15, "ready")
             wait_for(lambda: daemon.findings(browser.pid, BROWSER_LANE), 20, "a finding before it is too late")
