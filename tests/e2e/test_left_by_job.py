@@ -104,5 +104,42 @@ def daemons_and_what_looks_like_them(t):
         t.signal(pid, signal.SIGTERM)
 
 
+@test
+def the_group_outlives_its_root(t):
+    """Two workers of one suite; the one that the finding is about ends, and so does no incident."""
+    daemon = t.daemon({"sample_interval_ms": 200,
+                       "lanes": short_lanes(t, age_s=1, for_s=1, cpu_cores_min=0.05)})
+    path = program(t, "worker")
+    suite = t.write("pair.sh", '#!/bin/sh\n"$@" &\n"$@" &\nwait\n', 0o755)
+    p = t.spawn([suite, path, LOAD], env=JOB, stdin=subprocess.DEVNULL)
+    pids = wait_for(lambda: len(found := [s.pid for s in procfs.descendants(p.pid)
+                                          if procfs.exe(s.pid) == path]) == 2 and found, 10, "both")
+    p.kill()
+    p.wait()
+    before = wait_for(lambda: [f for f in daemon.findings(lane=GENERIC_LANE)
+                               if f["subject"]["root_pid"] in pids], 20, "a finding")[0]
+    first = before["subject"]["root_pid"]
+    (second,) = set(pids) - {first}
+    t.signal(first, signal.SIGKILL)
+    after = wait_for(lambda: daemon.findings(second), 10, "the finding goes on with the other")[0]
+    assert (after["incident_id"], after["since"]) == (before["incident_id"], before["since"]), \
+        (before, after)
+    daemon.kill()
+    daemon.start()
+    again = wait_for(lambda: daemon.findings(second), 10, "so it does over a restart")[0]
+    assert again["incident_id"] == before["incident_id"], again
+    ours = [i for i in daemon.incidents() if i["subject"]["root_pid"] in pids]
+    assert [(i["incident_id"], i["status"], i["subject"]["root_pid"]) for i in ours] == \
+        [(before["incident_id"], "open", second)], ours
+    doc = daemon.ctl("incident", "readback", before["incident_id"])
+    (moved,) = [e["data"] for e in doc["events"] if e["type"] == "subject"]
+    assert (moved["from"]["root_pid"], moved["to"]["root_pid"]) == (first, second), moved
+    assert doc["packet"]["process_group"]["root"]["pid"] == second, doc["packet"]
+    t.signal(second, signal.SIGTERM)
+    wait_for(lambda: daemon.incidents(second)[0]["resolution_path"] == "self_cleared", 10,
+             "the incident clears")
+    assert daemon.ctl("store", "verify")["ok"]
+
+
 if __name__ == "__main__":
     main()

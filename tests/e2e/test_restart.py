@@ -29,7 +29,8 @@ def killed_again_and_again(t):
     rng = random.Random(seed)
     print(f"  # E2E_SEED={seed}")
     daemon = t.daemon({"sample_interval_ms": 200,
-                       "lanes": short_lanes(t, age_s=0.2, for_s=0.5, clear_for_s=1)}, start=False)
+                       "lanes": short_lanes(t, age_s=0.2, for_s=0.5, clear_for_s=1,
+                                            cpu_cores_min=0.1)}, start=False)
     browser = Browser(t)
     daemon.start()
     browser.kill_smoke()
@@ -66,7 +67,8 @@ def killed_again_and_again(t):
 
 @test
 def subject_that_ended_while_the_daemon_was_down(t):
-    daemon = t.daemon({"lanes": short_lanes(t, age_s=1, for_s=1, clear_for_s=1)})
+    daemon = t.daemon({"lanes": short_lanes(t, age_s=1, for_s=1, clear_for_s=1,
+                                            cpu_cores_min=0.1)})
     browser = Browser(t)
     browser.kill_smoke()
     finding = wait_for(lambda: daemon.findings(browser.pid), 20, "a finding")[0]
