@@ -216,6 +216,7 @@ static void write_seen(const struct runaway_seen *seen, struct json_writer *w)
 	json_kv_bool(w, "orphan", id->flags & RW_GATE_ID_PARENT_REAPER);
 	json_kv_bool(w, "init", id->flags & RW_GATE_ID_INIT);
 	json_kv_bool(w, "kernel_thread", id->flags & RW_GATE_ID_KTHREAD);
+	json_kv_bool(w, "user_ns", id->flags & RW_GATE_ID_USERNS);
 }
 
 void runaway_answer_look(struct runaway_gate *g, const cJSON *message, struct json_writer *w)

@@ -86,13 +86,13 @@ static void judge_conditions(struct runaway_gate *g, struct runaway_act *act)
 	}
 }
 
-static enum runaway_reason look_and_judge(struct runaway_gate *g, const struct runaway_act *act,
-					  size_t i)
+static enum runaway_reason look_and_judge(struct runaway_gate *g, struct runaway_act *act, size_t i)
 {
 	const struct runaway_target *planned = &act->plan.target[i];
 	struct runaway_seen seen;
 
 	runaway_look(g->guard, g->config.cgroup_controller, planned->pid, act->pidfd[i], &seen);
+	act->target[i].user_ns = seen.id.flags & RW_GATE_ID_USERNS;
 	return runaway_judge_target(&act->facts, planned, &seen);
 }
 
@@ -178,6 +178,7 @@ static int write_intent(struct runaway_gate *g, struct runaway_act *act, size_t 
 	json_kv_u64_string(&r.w, "exec_id", t->exec_id);
 	json_kv_string(&r.w, "exe", t->exe);
 	json_kv_string(&r.w, "cgroup_path", t->cgroup_path);
+	json_kv_bool(&r.w, "user_ns", act->target[i].user_ns);
 	json_kv_string(&r.w, "tier", runaway_guard_tier_code(runaway_guard_tier(g->guard)));
 	intent.seq = r.seq;
 	snprintf(intent.incident_id, sizeof(intent.incident_id), "%s", act->plan.incident_id);

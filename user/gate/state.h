@@ -86,6 +86,7 @@ struct runaway_target_result {
 	enum runaway_reason reason; /* NONE: may be signalled, or was */
 	enum runaway_outcome outcome;
 	uint64_t audit_seq; /* of its INTENT; 0: none */
+	bool user_ns;	    /* as it was seen: not in the initial user namespace */
 };
 
 /* One request to check or to apply, and what became of it. */

@@ -54,6 +54,20 @@ static void a_cgroup_of_any_bytes(_unused_ void **state)
 	end_target(pid);
 }
 
+/* root of a user namespace is nobody here: it is told, and no reason against it. */
+static void a_target_of_another_user_namespace(_unused_ void **state)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	pid_t pid = start_target();
+
+	more_flags = RW_GATE_ID_USERNS;
+	documents_for(pid);
+	assert_applied("signalled", "");
+	assert_int_equal(runaway_read_file(g->folder, RUNAWAY_AUDIT_FILE, 1 << 20, &b), 0);
+	assert_non_null(strstr(b.data, "\"user_ns\":true"));
+	end_target(pid);
+}
+
 /* None may be signalled: the first one's reason is told. */
 static void no_target_left(_unused_ void **state)
 {
@@ -117,11 +131,9 @@ static void the_same_target_twice_in_a_plan(_unused_ void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_target_for_itself),
-		TEST(a_cgroup_of_any_bytes),
-		TEST(no_target_left),
-		TEST(a_window_that_is_about_to_close),
-		TEST(a_leader_that_is_a_zombie),
+		TEST(each_target_for_itself),	       TEST(a_target_of_another_user_namespace),
+		TEST(a_cgroup_of_any_bytes),	       TEST(no_target_left),
+		TEST(a_window_that_is_about_to_close), TEST(a_leader_that_is_a_zombie),
 		TEST(the_same_target_twice_in_a_plan),
 	};
 
