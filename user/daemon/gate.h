@@ -68,14 +68,14 @@ int gate_start(struct daemon *d);
 void gate_run(struct daemon *d);
 /* Each tick: figures, post-checks that are due, whom to watch. */
 void gate_tick(struct daemon *d);
-/* SIGUSR2, or somebody's call. */
-void gate_disarm_by_signal(struct daemon *d);
 /* A child has ended. */
 void gate_reap(struct daemon *d);
 void gate_stop(struct daemon *d);
 bool gate_works(const struct daemon *d);
 /* Asks for its state now. */
 void gate_ask_status(struct daemon *d);
+/* What it told of itself becomes what is shown. */
+void gate_take_status(struct daemon *d, const cJSON *s);
 /* What opening found: incidents that were being acted on when the daemon ended. */
 void gate_resume(struct daemon *d);
 
@@ -124,10 +124,14 @@ struct incident_step call_step(const struct pending_call *c, enum incident_statu
 /* Why a step could not be made, as the call's answer. */
 void call_step_failed(struct pending_call *c, int err);
 
+/* ---- gate_calls.c ---- */
+
 void call_status(struct pending_call *c);
 void call_audit(struct pending_call *c, const cJSON *params);
 void call_disarm(struct pending_call *c, const cJSON *params);
 void call_release(struct pending_call *c, const cJSON *params);
+/* SIGUSR2. */
+void gate_disarm_by_signal(struct daemon *d);
 
 /* ---- refusal.c ---- */
 

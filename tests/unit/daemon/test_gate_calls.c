@@ -19,7 +19,7 @@ static struct {
 } asked[64];
 static size_t asks, answered, gave_up;
 static int urgent_error;
-static bool alive;
+static bool alive, tells_status;
 
 static struct {
 	uint64_t token;
@@ -49,7 +49,7 @@ int __wrap_gate_link_ask(struct gate_link *l _unused_, const char *type,
 			 const char *members _unused_, gate_answer_fn fn, void *ctx)
 {
 	/* Its state is asked for behind each answer. */
-	return strcmp(type, "status") == 0 ? -ENOMEM : take(type, fn, ctx);
+	return strcmp(type, "status") == 0 && !tells_status ? -ENOMEM : take(type, fn, ctx);
 }
 
 int __wrap_gate_link_ask_urgent(struct gate_link *l _unused_, const char *type,
@@ -86,6 +86,7 @@ static int set_up(void **state _unused_)
 	asks = answered = gave_up = replies = 0;
 	urgent_error = 0;
 	alive = true;
+	tells_status = false;
 	return 0;
 }
 
@@ -144,6 +145,36 @@ static void test_disarmed(void **state _unused_)
 	assert_int_equal(gave_up, 0);
 }
 
+/* What is shown the moment after shall not be what was. */
+static void test_a_switch_is_answered_with_its_effect(void **state _unused_)
+{
+	tells_status = true;
+	d.runtime.gate.armed = true;
+	call("gate.disarm", 7);
+	answer(0, "{\"ok\":true,\"disarm_seq\":\"3\"}");
+	assert_int_equal(replies, 0);
+	assert_int_equal(asks, 2);
+	assert_string_equal(asked[1].type, "status");
+	answer(0, "{\"ok\":true,\"armed\":false,\"disarmed\":true}");
+	assert_int_equal(replies, 1);
+	assert_int_equal(reply.token, 7);
+	assert_string_equal(reply.code, "");
+	assert_non_null(strstr(reply.text, "\"disarm_seq\":\"3\""));
+	assert_true(d.runtime.gate.disarmed && !d.runtime.gate.armed);
+	while (answered < asks) /* asked behind it, as always */
+		answer(-ECANCELED, NULL);
+	call("gate.release", 8);
+	answer(0, "{\"ok\":false,\"error\":\"release_invalid\"}");
+	assert_int_equal(replies, 1);
+	/* It is lost meanwhile: what it had said is said. */
+	answer(-EPIPE, NULL);
+	assert_int_equal(replies, 2);
+	assert_string_equal(reply.text, "release_invalid: the gate refused");
+	while (answered < asks)
+		answer(-ECANCELED, NULL);
+	free(d.gate.status_json);
+}
+
 static void test_disarmed_for_now_is_said(void **state _unused_)
 {
 	call("gate.disarm", 7);
@@ -191,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_few_read_the_audit_at_once),
 		TEST(test_disarmed),
+		TEST(test_a_switch_is_answered_with_its_effect),
 		TEST(test_disarmed_for_now_is_said),
 		TEST(test_who_cannot_be_told_ends),
 		TEST(test_by_signal),
