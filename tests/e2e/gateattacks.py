@@ -141,12 +141,13 @@ def uninterruptible(t, gate, n):
 
 
 def namespaces_root(t, gate, n):
-    """Root in a user namespace of its own is who it is outside of it."""
+    """Root in a user namespace of its own is who it is outside of it, and is said to be in one."""
     pid = orphan(t, "exec setpriv --reuid 64001 --regid 64001 --clear-groups "
                     "unshare --user --map-root-user sleep 1000")
     wait_for(lambda: b"sleep" in open(f"/proc/{pid}/cmdline", "rb").read(6), 10, "it is in there")
-    target = gate.target(pid)
-    assert target["uid"] == 64001, target
+    seen, target = gate.ask("look", pid=pid), gate.target(pid)
+    assert seen["user_ns"] is True and target["uid"] == 64001, seen
+    assert gate.ask("look", pid=orphan(t))["user_ns"] is False
     of_no_use(gate, n, pid, "target_other_uid", uid=0)
     signalled(gate, pid)
     wait_for(lambda: not alive(pid), 5, "it ends")
