@@ -93,8 +93,7 @@ static int turn(struct runaway_gate *g, struct connection *c)
 	runaway_gate_take_signals(g);
 	if (p[2].revents)
 		runaway_gate_reconcile(g);
-	if (p[3].revents)
-		(void)runaway_actuator_alive(&g->actuator);
+	(void)runaway_actuator_alive(&g->actuator);
 	if (p[0].revents)
 		r = read_some(c);
 	if (r == 1)

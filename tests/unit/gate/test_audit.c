@@ -364,6 +364,19 @@ static void the_lowest_descriptor(_unused_ void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
 
+static void an_intent_is_known_by_number_and_process(_unused_ void **state)
+{
+	assert_int_equal(put_intent("a"), 0);
+	assert_int_equal(put_intent("b"), 0);
+	assert_int_equal(reopen(), 0);
+	assert_true(runaway_history_is_of(&h, 1, 4912, 77));
+	assert_true(runaway_history_is_of(&h, 2, 4912, 77));
+	assert_false(runaway_history_is_of(&h, 3, 4912, 77));
+	assert_false(runaway_history_is_of(&h, 0, 4912, 77));
+	assert_false(runaway_history_is_of(&h, 1, 4913, 77));
+	assert_false(runaway_history_is_of(&h, 1, 4912, 78));
+}
+
 static void its_size_is_known(_unused_ void **state)
 {
 	struct stat st;
@@ -398,6 +411,7 @@ int main(void)
 		TEST(opening_needs_the_disk),
 		TEST(without_memory_nothing_is_written),
 		TEST(the_lowest_descriptor),
+		TEST(an_intent_is_known_by_number_and_process),
 		TEST(its_size_is_known),
 	};
 
