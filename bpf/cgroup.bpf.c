@@ -67,6 +67,12 @@ __hidden void rw_cgroup_charge(struct cgroup *cg, __u64 id, __u64 delta_ns)
 		charge(id ? entry(cg, id) : NULL, delta_ns);
 }
 
+__hidden void rw_cgroup_enter(struct cgroup *cg, __u64 id)
+{
+	if (id)
+		entry(cg, id);
+}
+
 __hidden void rw_cgroup_charge_id(__u64 id, __u64 delta_ns)
 {
 	if (delta_ns)
@@ -162,8 +168,9 @@ int BPF_PROG(rw_cg_release, struct cgroup *cg, const char *path)
 	__u64 id = rw_cgroup_id(cg);
 
 	emit(cg, path, RW_CG_RELEASE, NULL);
-	if (BPF_CORE_READ(cg, root, hierarchy_id) == rw_hierarchy_id)
-		bpf_map_delete_elem(&rw_cgroups, &id);
+	if (BPF_CORE_READ(cg, root, hierarchy_id) != rw_hierarchy_id)
+		return 0;
+	rw_map_deleted(bpf_map_delete_elem(&rw_cgroups, &id), RW_MAP_CGROUPS);
 	return 0;
 }
 
@@ -177,23 +184,22 @@ int BPF_PROG(rw_cg_attach, struct cgroup *dst, const char *path, struct task_str
 {
 	struct rw_proc *e;
 	struct rw_id id;
+	__u64 to;
 
 	if (BPF_CORE_READ(dst, root, hierarchy_id) != rw_hierarchy_id)
 		return 0;
+	to = rw_cgroup_id(dst);
+	rw_cgroup_enter(dst, to);
 	rw_id_of(task, &id);
 	e = rw_proc_get(&id);
-	/* One thread of a threaded cgroup (a virtual CPU): its process stays. */
-	if (!threadgroup && task->pid != task->tgid) {
-		if (e)
-			rw_flush_thread(task, e);
+	if (e && threadgroup)
+		rw_flush_process(task, &id, to);
+	else if (e)
+		rw_flush_thread(task, e, to);
+	/* One thread of a threaded cgroup (a virtual CPU): its process is where its leader is. */
+	if (!threadgroup && task->pid != task->tgid)
 		return 0;
-	}
-	if (e) {
-		if (threadgroup)
-			rw_flush_process(task, &id);
-		else
-			rw_flush_thread(task, e);
-		e->cgroup_id = rw_cgroup_id(dst);
-	}
+	if (e)
+		e->cgroup_id = to;
 	return emit(dst, path, RW_CG_ATTACH, task);
 }

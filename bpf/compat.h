@@ -50,7 +50,8 @@ struct kernel_siginfo {
 
 /*
  * Adds, and gives nothing back: 5.10 knows no atomic operation that does (they
- * came with 5.12). What only one of many may have is asked of
+ * came with 5.12). Never of what may be a constant 0: compilers make an atomic
+ * `or` of that, which came with 5.12, too. What only one of many may have is asked of
  * bpf_map_delete_elem(), which says 0 once.
  */
 #define rw_add(p, n) ((void)__sync_fetch_and_add(p, n))

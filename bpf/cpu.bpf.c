@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-or-later OR BSD-2-Clause)
 /*
- * CPU from the scheduler's own ledger: the task walk while a task lives, the
- * release of the task for what it used last. Nothing runs on the scheduler's
- * path. At sched_process_exit half of a short process's CPU is not in the
- * ledger yet; at sched_process_free all of it is.
+ * CPU from the scheduler's own ledger: the task walk while a task lives; what it
+ * used last is in release.bpf.c. Nothing runs on the scheduler's path.
  */
 
 #include "rw.h"
@@ -48,102 +46,153 @@ __u64 rw_init_start_ns; /* start of pid 1, as its children know it */
 #define RW_YIELD     1024 /* tasks between two bytes of output: read() returns, the rings drain */
 
 /*
- * CPU of a thread that is no leader since it was last counted; remembers it.
- * A thread older than the sensor starts from what it has, uncharged (*ret_old).
+ * What a ledger says since it was last counted. The caller adds that to what was
+ * counted (it does not put `now` in its place): when the walk and a move to another
+ * cgroup count the same time at once, on two CPUs, that is too much by it, and the
+ * next count is so much less. The sum of all counts is what the ledger says.
  */
-static __always_inline __u64 thread_delta(struct task_struct *t, __u32 tid, __u64 now,
-					  bool *ret_old)
+static __always_inline __u64 since(const __u64 *counted, __u64 now)
 {
-	__u64 start = BPF_CORE_READ(t, start_boottime), delta;
-	struct rw_thread *th, init = {};
+	__u64 was = *(const volatile __u64 *)counted;
 
-	*ret_old = false;
-	th = bpf_map_lookup_elem(&rw_threads, &tid);
-	if (th && th->start_ns == start) {
-		if (th->seen != rw_mark)
-			th->seen = rw_mark;
-		delta = now > th->cpu_ns ? now - th->cpu_ns : 0;
-		th->cpu_ns = now;
-		return delta;
+	return now > was ? now - was : 0;
+}
+
+/* rw_task_cgroup() of a task that is known as a number only. */
+static __always_inline struct cgroup *cgroup_read(struct task_struct *t)
+{
+	if (rw_cgroup_ssid < 0)
+		return BPF_CORE_READ(t, cgroups, dfl_cgrp);
+	return BPF_CORE_READ(t, cgroups, subsys[rw_cgroup_ssid & 15], cgroup);
+}
+
+/* A thread that is no leader, since it was last counted. */
+struct thread_step {
+	struct rw_thread *th; /* what was remembered of it, NULL: nothing */
+	__u64 delta_ns;
+	bool old; /* older than the sensor: starts from what it has, uncharged */
+};
+
+static __always_inline struct thread_step thread_step(struct task_struct *t, __u32 tid, __u64 now)
+{
+	__u64 start = BPF_CORE_READ(t, start_boottime);
+	struct thread_step s = {};
+	struct rw_thread init = {};
+
+	s.th = bpf_map_lookup_elem(&rw_threads, &tid);
+	if (s.th && s.th->start_ns == start) {
+		if (s.th->seen != rw_mark)
+			s.th->seen = rw_mark;
+		s.delta_ns = since(&s.th->cpu_ns, now);
+		if (s.delta_ns)
+			rw_add(&s.th->cpu_ns, s.delta_ns);
+		return s;
 	}
+	s.th = NULL;
 	/* Idle since birth: nothing to remember yet. */
 	if (!now)
-		return 0;
+		return s;
 	init.start_ns = start;
 	init.cpu_ns = now;
+	init.cgroup_id = rw_cgroup_id(cgroup_read(t));
 	init.seen = rw_mark;
 	if (rw_map_result(bpf_map_update_elem(&rw_threads, &tid, &init, BPF_ANY), RW_MAP_THREADS))
-		return 0;
-	*ret_old = start < rw_attached_ns;
-	return now;
+		return s;
+	s.delta_ns = now;
+	s.old = start < rw_attached_ns;
+	return s;
 }
 
-static __always_inline __u64 leader_delta(struct rw_proc *e, __u64 now)
+/*
+ * Charged to where it was when it was last counted. Of a thread that never was,
+ * nobody knows that: to where its process is.
+ */
+static __always_inline void flush(struct task_struct *t, struct rw_proc *e, __u64 to_cgroup)
 {
-	__u64 delta = now > e->leader_cpu_ns ? now - e->leader_cpu_ns : 0;
-
-	e->leader_cpu_ns = now;
-	return delta;
-}
-
-static __always_inline void flush(struct task_struct *t, struct rw_proc *e)
-{
-	__u64 now = BPF_CORE_READ(t, se.sum_exec_runtime), delta;
+	__u64 now = BPF_CORE_READ(t, se.sum_exec_runtime), from = e->cgroup_id;
 	__u32 tid = BPF_CORE_READ(t, pid);
-	bool old = false;
+	struct thread_step s = {};
 
-	if (tid == (__u32)BPF_CORE_READ(t, tgid))
-		delta = leader_delta(e, now);
-	else
-		delta = thread_delta(t, tid, now, &old);
-	rw_add(&e->cpu_ns, delta);
-	if (!old)
-		rw_cgroup_charge_id(e->cgroup_id, delta);
+	if (tid == (__u32)BPF_CORE_READ(t, tgid)) {
+		s.delta_ns = since(&e->leader_cpu_ns, now);
+		if (s.delta_ns)
+			rw_add(&e->leader_cpu_ns, s.delta_ns);
+	} else {
+		s = thread_step(t, tid, now);
+		if (s.th) {
+			from = s.th->cgroup_id;
+			s.th->cgroup_id = to_cgroup;
+		}
+	}
+	if (!s.delta_ns)
+		return;
+	rw_add(&e->cpu_ns, s.delta_ns);
+	if (!s.old)
+		rw_cgroup_charge_id(from, s.delta_ns);
 }
 
-__hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e)
+__hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e, __u64 to_cgroup)
 {
-	flush(t, e);
+	flush(t, e, to_cgroup);
 }
 
 /*
  * One of a process's threads. Global and given numbers, not pointers (5.10
  * knows no others): verified once by itself, not once per turn of a loop.
  */
-__noinline int rw_flush_one(__u64 task, __u32 tgid, __u64 start_ns)
+__noinline int rw_flush_one(__u64 task, __u32 tgid, __u64 start_ns, __u64 to_cgroup)
 {
 	const struct rw_id id = { .start_ns = start_ns, .pid = tgid };
 	struct rw_proc *e = rw_proc_get(&id);
 
 	if (e)
-		flush((void *)task, e);
+		flush((void *)task, e, to_cgroup);
 	return 0;
 }
 
-__hidden void rw_flush_process(struct task_struct *t, const struct rw_id *id)
+__hidden void rw_flush_process(struct task_struct *t, const struct rw_id *id, __u64 to_cgroup)
 {
 	struct list_head *head = rw_thread_list(t), *next = rw_list_next(head);
 
 	for (int i = 0; i < RW_FLUSH_MAX; i++) {
 		if (!next || next == head)
 			return;
-		rw_flush_one((__u64)rw_thread_at(next), id->pid, id->start_ns);
+		rw_flush_one((__u64)rw_thread_at(next), id->pid, id->start_ns, to_cgroup);
 		next = rw_list_next(next);
 	}
 }
 
-/*
- * The old leader is released under the thread's number and with the process's
- * start time, soon or already: what is counted of it must not count again.
- */
-__hidden void rw_adopt_thread(struct rw_proc *e, __u64 start_ns, __u32 old_tid)
+__hidden struct rw_thread *rw_thread_get(__u32 tid)
 {
-	struct rw_thread *th = bpf_map_lookup_elem(&rw_threads, &old_tid), old = {};
+	return bpf_map_lookup_elem(&rw_threads, &tid);
+}
+
+__hidden void rw_thread_del(__u32 tid)
+{
+	rw_map_deleted(bpf_map_delete_elem(&rw_threads, &tid), RW_MAP_THREADS);
+}
+
+__hidden void rw_swap_leaders(struct rw_proc *e, const struct rw_thread *th, __u64 start_ns,
+			      __u32 old_tid, __u64 counted_ns)
+{
+	struct rw_thread old = {};
 
 	old.start_ns = start_ns;
-	old.cpu_ns = e->leader_cpu_ns;
+	old.cpu_ns = counted_ns;
+	old.seen = rw_mark;
 	e->leader_cpu_ns = th ? th->cpu_ns : 0;
 	rw_map_result(bpf_map_update_elem(&rw_threads, &old_tid, &old, BPF_ANY), RW_MAP_THREADS);
+}
+
+__hidden void rw_adopt_thread(struct rw_proc *e, __u64 start_ns, __u32 old_tid)
+{
+	struct rw_thread *th = bpf_map_lookup_elem(&rw_threads, &old_tid);
+
+	/* Its release came first, see release.bpf.c. */
+	if (th && th->start_ns == start_ns)
+		rw_thread_del(old_tid);
+	else
+		rw_swap_leaders(e, th, start_ns, old_tid, e->leader_cpu_ns);
 }
 
 static __always_inline void write_task(struct task_struct *t, struct rw_proc *e, struct rw_id *id,
@@ -165,8 +214,11 @@ static __always_inline void write_task(struct task_struct *t, struct rw_proc *e,
 	s->rec.ci.start_ns = e ? e->ci_start_ns : 0;
 	s->rec.cgroup_id = rw_task_cgroup_id(t, rw_cgroup_ssid);
 	s->rec.cpu_ns = e ? e->cpu_ns : 0;
-	if (e)
+	if (e) {
 		e->told_cpu_ns = s->rec.cpu_ns;
+		/* A move that was missed. Whoever runs is written, so the next one is right. */
+		e->cgroup_id = s->rec.cgroup_id;
+	}
 	s->rec.rss_bytes = rw_task_rss(t, rw_page_size);
 	s->rec.exec_id = t->self_exec_id;
 	/* Read from NULL is 0, all the way. */
@@ -191,27 +243,39 @@ static __always_inline void write_task(struct task_struct *t, struct rw_proc *e,
 	rw_sample_output(s, sizeof(s->rec) + path, RW_TASK);
 }
 
-static __always_inline struct rw_proc *insert_leader(struct task_struct *t, struct rw_id *id,
-						     __u64 now)
+/* Verified once by itself, as rw_flush_one(). */
+__noinline int rw_enter_proc(__u64 task, __u32 tgid, __u64 start_ns)
 {
-	struct rw_proc init = {}, *e;
-	__u64 dead = t->signal->sum_sched_runtime;
+	const struct rw_id id = { .start_ns = start_ns, .pid = tgid };
+	struct task_struct *t = (void *)task;
+	struct cgroup *cg = cgroup_read(t);
+	struct rw_proc init = {};
 
-	init.leader_cpu_ns = now;
-	init.cpu_ns = now + dead;
-	init.cgroup_id = rw_task_cgroup_id(t, rw_cgroup_ssid);
-	init.ppid = t->real_parent->tgid;
-	init.parent_start_ns = t->real_parent->group_leader->start_boottime;
-	bpf_probe_read_kernel(init.comm, sizeof(init.comm), t->comm);
-	e = rw_proc_put(id, &init);
+	init.leader_cpu_ns = BPF_CORE_READ(t, se.sum_exec_runtime);
+	init.cpu_ns = init.leader_cpu_ns + BPF_CORE_READ(t, signal, sum_sched_runtime);
+	init.cgroup_id = rw_cgroup_id(cg);
+	init.ppid = BPF_CORE_READ(t, real_parent, tgid);
+	init.parent_start_ns = BPF_CORE_READ(t, real_parent, group_leader, start_boottime);
+	bpf_probe_read_kernel(init.comm, sizeof(init.comm), &t->comm);
+	if (!rw_proc_put(&id, &init))
+		return 0;
 	/*
 	 * Its fork was missed after we began to look: what the leader used is ours to
 	 * count (threads that ended were counted when they were released). Without
 	 * room for it nothing is: it would be at each walk, and again at its release.
 	 */
-	if (e && id->start_ns >= rw_attached_ns)
-		rw_task_charge(t, now);
-	return e;
+	if (start_ns >= rw_attached_ns)
+		rw_cgroup_charge(cg, init.cgroup_id, init.leader_cpu_ns);
+	else
+		rw_cgroup_enter(cg, init.cgroup_id);
+	return 0;
+}
+
+__hidden struct rw_proc *rw_proc_first(struct task_struct *t, const struct rw_id *id)
+{
+	/* The leader itself, as a number: a pointer is none. */
+	rw_enter_proc((__u64)BPF_CORE_READ(t, group_leader), id->pid, id->start_ns);
+	return rw_proc_get(id);
 }
 
 static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id, __u64 now)
@@ -227,11 +291,12 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 	else if (t->real_parent->tgid == 1)
 		rw_init_start_ns = t->real_parent->group_leader->start_boottime;
 	if (!e) {
-		e = insert_leader(t, id, now);
+		e = rw_proc_first(t, id);
 		flags = RW_TF_NEW;
 	} else {
-		delta = leader_delta(e, now);
+		delta = since(&e->leader_cpu_ns, now);
 		if (delta) {
+			rw_add(&e->leader_cpu_ns, delta);
 			rw_add(&e->cpu_ns, delta);
 			rw_task_charge(t, delta);
 		}
@@ -264,9 +329,9 @@ static __always_inline void visit_thread(struct task_struct *t, struct rw_id *id
 					 __u64 now)
 {
 	struct rw_proc *e = rw_proc_get(id);
-	bool old = false;
+	struct thread_step s;
 	struct rw_cpu *ev;
-	__u64 delta;
+	__u64 cgroup_id;
 
 	/*
 	 * Once the numbers have wrapped a thread may come before its leader: next
@@ -274,12 +339,15 @@ static __always_inline void visit_thread(struct task_struct *t, struct rw_id *id
 	 */
 	if (!e)
 		return;
-	delta = thread_delta(t, tid, now, &old);
-	if (!delta)
+	s = thread_step(t, tid, now);
+	if (!s.delta_ns)
 		return;
-	if (!old)
-		rw_task_charge(t, delta);
-	rw_add(&e->cpu_ns, delta);
+	cgroup_id = rw_task_cgroup_id(t, rw_cgroup_ssid);
+	if (s.th)
+		s.th->cgroup_id = cgroup_id;
+	if (!s.old)
+		rw_task_charge(t, s.delta_ns);
+	rw_add(&e->cpu_ns, s.delta_ns);
 	ev = rw_sample_reserve(sizeof(*ev), RW_CPU);
 	if (!ev)
 		return;
@@ -294,13 +362,12 @@ static __always_inline void visit_thread(struct task_struct *t, struct rw_id *id
 static __always_inline void visit_kthread(struct task_struct *t, __u32 tid, __u64 now)
 {
 	struct rw_counters *c = rw_counters_here();
-	bool old = false;
-	__u64 delta = thread_delta(t, tid, now, &old);
+	struct thread_step s = thread_step(t, tid, now);
 
-	if (!c || old || !delta)
+	if (!c || s.old || !s.delta_ns)
 		return;
-	rw_add(&c->kernel_ns, delta);
-	rw_add(&c->attributed_ns, delta);
+	rw_add(&c->kernel_ns, s.delta_ns);
+	rw_add(&c->attributed_ns, s.delta_ns);
 }
 
 static __always_inline void visit(struct task_struct *t)
@@ -391,101 +458,5 @@ SEC("?syscall")
 int rw_hot(void *ctx)
 {
 	bpf_loop(RW_HOT_MAX, visit_hot, NULL, 0);
-	return 0;
-}
-
-static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 now)
-{
-	struct rw_thread *th = bpf_map_lookup_elem(&rw_threads, &tid);
-	__u64 start = p->start_boottime, delta = now;
-	struct rw_proc *e;
-	struct rw_id id;
-
-	if (th) {
-		/* Somebody else's entry by now: an exec made that thread the leader and
-		 * is about to look for it (under the number alone: its start time is the
-		 * leader's then), or the number was given away again. What it used since
-		 * the last walk is nobody's, and no CPU is charged twice. */
-		if (th->start_ns != start)
-			return;
-		delta = now > th->cpu_ns ? now - th->cpu_ns : 0;
-		bpf_map_delete_elem(&rw_threads, &tid);
-	} else if (start < rw_attached_ns) {
-		delta = 0;
-	}
-	if (!delta)
-		return;
-	rw_task_charge(p, delta);
-	rw_id_of(p, &id);
-	e = rw_proc_get(&id);
-	if (e)
-		rw_add(&e->cpu_ns, delta);
-}
-
-/*
- * Each task is charged with its own ledger, once. The sum in `signal` is not
- * used for that: RCU callbacks of two CPUs have no order, and a thread that
- * releases itself still runs for a moment after it was added there. For the
- * process it is the floor: threads freed after the leader are in it.
- */
-static __always_inline void free_leader(struct task_struct *p)
-{
-	__u64 own = p->se.sum_exec_runtime, final = own;
-	struct rw_counters *c = rw_counters_here();
-	bool seen = false;
-	struct rw_free *ev;
-	struct rw_proc *e;
-	struct rw_id id;
-
-	id.pid = p->tgid;
-	id.start_ns = p->start_boottime;
-	id.pad = 0;
-	e = rw_proc_get(&id);
-	if (e) {
-		own = leader_delta(e, own);
-		final = e->cpu_ns + own;
-		seen = e->seen > 0;
-	} else if (id.start_ns < rw_attached_ns) {
-		own = 0;
-		seen = true;
-	}
-	if (final < p->signal->sum_sched_runtime)
-		final = p->signal->sum_sched_runtime;
-	rw_task_charge(p, own);
-	if (!seen && c)
-		rw_add(&c->short_lived_ns, final);
-	ev = rw_sample_reserve(sizeof(*ev), RW_FREE);
-	if (ev) {
-		ev->id = id;
-		ev->cpu_ns = final;
-		ev->cgroup_id = rw_task_cgroup_id(p, rw_cgroup_ssid);
-		ev->exit_code = rw_exit_status(p);
-		ev->flags = seen ? 0 : RW_TF_SHORT;
-		bpf_probe_read_kernel(ev->comm, sizeof(ev->comm), p->comm);
-		rw_sample_submit(ev);
-	}
-	if (e)
-		rw_proc_del(&id);
-}
-
-SEC("tp_btf/sched_process_free")
-int BPF_PROG(rw_free, struct task_struct *task)
-{
-	struct task_struct *p = rw_plain(task);
-	__u64 now = p->se.sum_exec_runtime;
-	struct rw_counters *c;
-	__u32 tid = p->pid;
-
-	if (p->flags & PF_KTHREAD) {
-		c = rw_counters_here();
-		if (c)
-			visit_kthread(p, tid, now);
-		bpf_map_delete_elem(&rw_threads, &tid);
-		return 0;
-	}
-	if (tid == (__u32)p->tgid)
-		free_leader(p);
-	else
-		free_thread(p, tid, now);
 	return 0;
 }

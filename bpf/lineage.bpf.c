@@ -61,7 +61,7 @@ __hidden struct rw_proc *rw_proc_put(const struct rw_id *id, struct rw_proc *ini
 
 __hidden void rw_proc_del(const struct rw_id *id)
 {
-	bpf_map_delete_elem(&rw_procs, id);
+	rw_map_deleted(bpf_map_delete_elem(&rw_procs, id), RW_MAP_PROCS);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -121,13 +121,14 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	__u32 zero = 0, path, args, markers;
 	struct task_struct *p = rw_plain(task);
 	struct mm_struct *mm = p->mm;
-	struct rw_proc *e, init = {};
 	struct exec_scratch *s;
 	struct rw_found *found;
 	struct inode *inode;
+	struct rw_proc *e;
 	struct file *file;
 	struct rw_id id;
 	__u64 start, end;
+	bool known;
 
 	s = bpf_map_lookup_elem(&rw_exec_buf, &zero);
 	if (!s || !mm)
@@ -184,18 +185,16 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 
 	id = s->rec.id;
 	e = rw_proc_get(&id);
-	if (!e) {
-		init.cgroup_id = s->rec.cgroup_id;
-		init.ppid = p->real_parent->tgid;
-		e = rw_proc_put(&id, &init);
-	}
+	known = e;
+	if (!e)
+		e = rw_proc_first(p, &id);
 	if (e) {
 		__builtin_memcpy(e->comm, s->rec.comm, sizeof(e->comm));
 		if (markers) {
 			e->ci_pid = s->rec.id.pid;
 			e->ci_start_ns = s->rec.id.start_ns;
 		}
-		if ((__u32)old_pid != s->rec.id.pid)
+		if (known && (__u32)old_pid != s->rec.id.pid)
 			rw_adopt_thread(e, id.start_ns, old_pid);
 	}
 	rw_event_output(s, sizeof(s->rec) + path + args + markers, RW_EXEC, false);

@@ -11,7 +11,7 @@ struct {
 	__uint(max_entries, 1024 * 1024);
 } rw_events SEC(".maps");
 
-/* Samples. Full: dropped and counted, the next scan says the same again. */
+/* Samples. Full: dropped and counted, the scan that lost them is made again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1024 * 1024);
@@ -133,21 +133,16 @@ __hidden int rw_sample_output(void *rec, __u32 len, __u32 type)
 #define E2BIG  7
 #define ENOMEM 12
 
-__hidden long rw_map_result(long r, enum rw_map map)
+_Static_assert(__builtin_offsetof(struct rw_counters, map_errors) ==
+		       __builtin_offsetof(struct rw_counters, procs_full) + RW_MAPS * sizeof(__u64),
+	       "a counter for each map, then that of errors");
+
+__noinline int rw_map_refused(int r, enum rw_map map)
 {
 	struct rw_counters *c = rw_counters_here();
-	__u64 *n;
+	__u64 i = r == -E2BIG || r == -ENOMEM ? map : RW_MAPS;
 
-	if (!r || !c)
-		return r;
-	n = &c->map_errors;
-	if (r == -E2BIG || r == -ENOMEM) {
-		n = &c->procs_full;
-		if (map == RW_MAP_THREADS)
-			n = &c->threads_full;
-		else if (map == RW_MAP_CGROUPS)
-			n = &c->cgroups_full;
-	}
-	rw_add(n, 1);
-	return r;
+	if (c && i <= RW_MAPS)
+		rw_add(&c->procs_full + i, 1);
+	return 0;
 }

@@ -84,10 +84,27 @@ __hidden int rw_sample_output(void *rec, __u32 len, __u32 type);
 /* Memory that could not be read: what it holds is unknown, and counted as such. */
 __hidden void rw_count_fault(void);
 
-enum rw_map { RW_MAP_PROCS, RW_MAP_THREADS, RW_MAP_CGROUPS };
+#define ENOENT 2
 
-/* Counts a refused update: as full, or as an error (a lock that was busy). Returns r. */
-__hidden long rw_map_result(long r, enum rw_map map);
+enum rw_map { RW_MAP_PROCS, RW_MAP_THREADS, RW_MAP_CGROUPS, RW_MAPS };
+
+/* Counts a refusal: as full, or as an error (a lock that was busy). Verified once, by itself. */
+int rw_map_refused(int r, enum rw_map map);
+
+/* Of an update. Returns r. */
+static __always_inline long rw_map_result(long r, enum rw_map map)
+{
+	if (r)
+		rw_map_refused(r, map);
+	return r;
+}
+
+/* Of a delete; that there was no entry is no failure. */
+static __always_inline void rw_map_deleted(long r, enum rw_map map)
+{
+	if (r && r != -ENOENT)
+		rw_map_refused(r, map);
+}
 
 /* ---- cgroup.bpf.c ---- */
 
@@ -95,15 +112,30 @@ __hidden long rw_map_result(long r, enum rw_map map);
 __hidden void rw_cgroup_charge(struct cgroup *cg, __u64 id, __u64 delta_ns);
 /* The same, for a cgroup whose entry is known to exist. */
 __hidden void rw_cgroup_charge_id(__u64 id, __u64 delta_ns);
+/* Makes its entry: somebody is in it, and may be charged to its id alone when it leaves. */
+__hidden void rw_cgroup_enter(struct cgroup *cg, __u64 id);
 
 /* ---- cpu.bpf.c ---- */
 
 /*
  * The thread (the whole process: at most 128 threads) moved to another cgroup:
- * what it used until now is charged to the one it left, e->cgroup_id.
+ * what it used until now is charged to the one it left.
  */
-__hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e);
-__hidden void rw_flush_process(struct task_struct *t, const struct rw_id *id);
+__hidden void rw_flush_thread(struct task_struct *t, struct rw_proc *e, __u64 to_cgroup);
+__hidden void rw_flush_process(struct task_struct *t, const struct rw_id *id, __u64 to_cgroup);
+/* Enters a process that was not known, of which t leads the threads, with what it has used. NULL
+ * (and counted): no room. */
+__hidden struct rw_proc *rw_proc_first(struct task_struct *t, const struct rw_id *id);
+/* What is remembered of a thread, by number alone: its start time says whether it is that one. */
+__hidden struct rw_thread *rw_thread_get(__u32 tid);
+__hidden void rw_thread_del(__u32 tid);
+/*
+ * A thread's entry goes to the leader that was: it is released under the thread's
+ * number and with the process's start time, and what was counted of it must not
+ * count again. What was counted of the thread is the new leader's.
+ */
+__hidden void rw_swap_leaders(struct rw_proc *e, const struct rw_thread *th, __u64 start_ns,
+			      __u32 old_tid, __u64 counted_ns);
 /* A thread other than the leader called exec and is the leader now. */
 __hidden void rw_adopt_thread(struct rw_proc *e, __u64 start_ns, __u32 old_tid);
 

@@ -290,6 +290,7 @@ enum rw_scan_flags {
 	RW_SCAN_HOT = 1 << 1,	 /* only what ran lately was visited */
 	RW_SCAN_FAILED = 1 << 2,
 	RW_SCAN_CGROUPS = 1 << 3, /* every cgroup that exists was told by RW_CG_FOUND, too */
+	RW_SCAN_LOSSY = 1 << 4,	  /* END: task samples found no room; who is missing may live */
 };
 
 struct rw_scan {
@@ -384,7 +385,7 @@ struct rw_counters {
 struct rw_proc {
 	__u64 cpu_ns;	     /* charged so far */
 	__u64 told_cpu_ns;   /* of which user space was told */
-	__u64 leader_cpu_ns; /* last sum_exec_runtime seen of the leader */
+	__u64 leader_cpu_ns; /* of the leader's sum_exec_runtime: charged so far */
 	__u64 cgroup_id;
 	__u64 ci_start_ns; /* CI markers: whose exec carried them */
 	__u32 ci_pid;
@@ -398,8 +399,9 @@ struct rw_proc {
 /* Value of the map `rw_threads`, key: tid; threads other than leaders, kernel threads. */
 struct rw_thread {
 	__u64 start_ns;
-	__u64 cpu_ns; /* last sum_exec_runtime seen */
-	__u32 seen;   /* as in rw_proc */
+	__u64 cpu_ns;	 /* of its sum_exec_runtime: charged so far */
+	__u64 cgroup_id; /* where it was then */
+	__u32 seen;	 /* as in rw_proc */
 	__u32 pad;
 };
 

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """CPU of a cgroup against the kernel's own figure, with processes that nobody sees alive."""
 
+import contextlib
+import glob
+import signal
 import subprocess
 
 import procfs
@@ -9,6 +12,7 @@ from harness import few, main, test, wait_for
 
 FORKS = few(20000)
 TOLERANCE = 0.005
+LINKS = 10  # of a daemon: when so many are there, fork, exec and free are
 
 
 def seen_seconds(daemon, cgroup):
@@ -68,6 +72,75 @@ def a_number_that_is_given_away_again(t):
     assert worked >= 10, f"{worked} of 20 numbers could be had again"
     assert true > 0.3, "it burned next to nothing"
     assert abs(gap) <= TOLERANCE, f"{gap * 100:+.3f} %"
+
+
+@test
+def old_leaders_released_before_their_exec_is_told(t):
+    """A brand-new thread executes: the old leader's CPU was counted, and is not counted again."""
+    daemon = t.daemon({"sample_interval_ms": 100})
+    cgroup = t.need_cgroup().child("late")
+    wait_for(lambda: daemon.ctl_run("cgroup", "show", cgroup.label).returncode == 0, 5,
+             "the cgroup is known")
+    for _ in range(4):
+        p = t.spawn([t.helper("exec_late"), "512"], cgroup=cgroup, bufsize=0,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert p.stdout.readline() == b"ready\n"
+        daemon.wait_ticks(3)
+        p.stdin.write(b"\n")
+        assert p.wait(20) == 0
+    daemon.wait_ticks(3)
+    true, seen = cgroup.cpu_usec() / 1e6, seen_seconds(daemon, cgroup)
+    print(f"  # cpu.stat {true:.3f} s, seen {seen:.3f} s, {(seen - true) / true * 100:+.3f} %")
+    assert true > 0.2, "it used next to nothing"
+    # Each of the four moved into the cgroup with up to a tick on it.
+    assert abs(seen - true) <= TOLERANCE * true + 4 * 0.004
+
+
+def links(pid):
+    """How many of its programs are attached."""
+    found = 0
+    for path in glob.glob(f"/proc/{pid}/fdinfo/*"):
+        with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as f:
+            found += "link_type:" in f.read()
+    return found
+
+
+def stopped_before_its_first_walk(t):
+    """Stopped when its programs are attached and nothing was looked at yet."""
+    for i in range(10):
+        daemon = t.daemon({"sample_interval_ms": 200}, name=f"start{i}", start=False).spawn()
+        while daemon.running() and links(daemon.proc.pid) < LINKS and b"watching" not in daemon.log():
+            pass
+        daemon.proc.send_signal(signal.SIGSTOP)
+        wait_for(lambda d=daemon: procfs.Stat(d.proc.pid).state == "T", 5, "it stands still")
+        if b"watching" not in daemon.log():
+            return daemon
+        daemon.proc.send_signal(signal.SIGCONT)
+        wait_for(daemon.is_ready, 15, "it goes on")
+        daemon.stop()
+    raise AssertionError("never caught between its attaching and its first walk")
+
+
+@test
+def those_that_execute_while_it_starts(t):
+    """What was used before the sensor was there is nobody's, whoever tells of its owner first."""
+    cgroup = t.need_cgroup().child("again")
+    p = t.spawn([t.helper("exec_again"), "30", "50"], cgroup=cgroup, bufsize=0,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert p.stdout.readline() == b"ready\n"
+    before = cgroup.cpu_usec() / 1e6
+    daemon = stopped_before_its_first_walk(t)
+    stopped = cgroup.cpu_usec()
+    wait_for(lambda: cgroup.cpu_usec() > stopped + 200000, 30, "each of them executes meanwhile")
+    daemon.proc.send_signal(signal.SIGCONT)
+    wait_for(daemon.is_ready, 15, "it goes on")
+    p.stdin.close()
+    assert p.wait(20) == 0
+    daemon.wait_ticks(3)
+    true, seen = cgroup.cpu_usec() / 1e6 - before, seen_seconds(daemon, cgroup)
+    print(f"  # {before:.3f} s before, {true:.3f} s since, seen {seen:.3f} s")
+    assert before > 1
+    assert seen <= true
 
 
 @test

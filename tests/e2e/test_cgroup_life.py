@@ -116,6 +116,40 @@ def moved_in_the_middle_of_its_run(t):
     assert abs(total - true) <= TICK_S + 0.002, f"seen {total:.4f} s of {true:.4f} s"
 
 
+def write(cgroup, name, text):
+    with open(os.path.join(cgroup.dir, name), "w", encoding="ascii") as f:
+        f.write(str(text))
+
+
+@test
+def a_thread_that_moves_alone(t):
+    """In threaded cgroups each thread is charged where it is, also when it leaves."""
+    cgroup = t.need_cgroup()
+    daemon = t.daemon({"sample_interval_ms": 1500})  # no scan between most moves
+    domain = cgroup.child("domain")
+    parts = [domain.child(f"threads-{i}") for i in range(2)]
+    for part in parts:
+        write(part, "cgroup.type", "threaded")
+        wait_for(lambda p=part: shown(daemon, p.label), 10, "the cgroup is known")
+    proc = t.spawn([t.helper("thread_spins")], cgroup=domain, stdin=subprocess.PIPE,
+                   stdout=subprocess.PIPE)
+    tid = int(proc.stdout.readline())
+    daemon.wait_ticks(1)
+    for part in [*parts, *parts, domain]:
+        write(part, "cgroup.threads", tid)
+        was = part.cpu_usec()
+        wait_for(lambda p=part, n=was: p.cpu_usec() >= n + 300000, 60, "it burns there")
+    proc.stdin.close()
+    assert proc.wait(10) == 0
+    daemon.wait_ticks(2)
+    assert shown(daemon, domain.label)["path"] == domain.label
+    for part in parts:
+        seen, true = shown(daemon, part.label)["own_cpu_seconds"], part.cpu_usec() / 1e6
+        print(f"  # {os.path.basename(part.dir)}: kernel {true:.4f} s, seen {seen:.4f} s")
+        # Two stays, each with two ends.
+        assert abs(seen - true) <= 4 * TICK_S + 0.002, part.label
+
+
 @test
 def the_dead_keep_the_name_of_their_cgroup(t):
     """The job's cgroup is removed long before the runaway that it left behind is looked at."""
