@@ -64,6 +64,9 @@ def a_crowd_that_sleeps(t):
     lost = {name["event"]: value for name, value in
             daemon.metrics().series("runaway_events_lost_total") if value}
     assert not set(lost) - {"task", "cpu", "free"}, lost
+    # Whose sample was lost is not gone for that.
+    orphan = daemon.orphan(sleeper)
+    assert orphan and orphan["origin"]["known"], orphan
     assert daemon.running() and json.loads(daemon.ctl_run("-o", "json", "status").stdout)["up"]
 
 

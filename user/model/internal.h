@@ -49,6 +49,7 @@ struct group_table {
 
 struct scan_state {
 	bool active;
+	bool lossy;	     /* the last one lost samples: who is missing may be there */
 	uint64_t generation; /* of the scan that began last */
 	uint64_t begin_ns, prev_begin_ns;
 	uint64_t churn;	     /* processes made and ended since the last end of a scan */

@@ -26,7 +26,7 @@ int model_loss(struct runaway_model *m, const struct rw_loss *r)
 	m->counters.lost_events += r->events;
 	m->counters.lost_samples += r->samples;
 	m->counters.misses += r->misses;
-	/* A lost sample alone is told again by the next scan. */
+	/* A lost sample alone asks for nothing: the scan whose sample it was does. */
 	if (r->events || r->misses || r->maps)
 		want_resync(m, "loss", r->hdr.time_ns);
 	return 0;
@@ -91,17 +91,23 @@ int model_scan_end(struct runaway_model *m, const struct rw_scan *r)
 	bool good = !(r->flags & RW_SCAN_FAILED) && m->scan.active &&
 		    r->generation == m->scan.generation;
 	bool whole = good && !(r->flags & RW_SCAN_HOT);
-	bool resync = whole && (r->flags & RW_SCAN_RESYNC);
+	bool asked = whole && (r->flags & RW_SCAN_RESYNC);
+	/* Who was seen and found no room in the ring looks like who was not seen. */
+	bool lossy = r->flags & RW_SCAN_LOSSY, resync = asked && !lossy;
 
 	if (resync)
 		sweep(m, r->hdr.time_ns);
+	/* The kernel side has told it, and would not do so again unless it is asked to. */
+	if (good && lossy)
+		want_resync(m, "loss", r->hdr.time_ns);
+	m->scan.lossy = lossy;
 	if (good && (r->flags & RW_SCAN_CGROUPS))
 		cgroup_sweep(m, m->scan.begin_ns, r->hdr.time_ns);
 	model_settle(m, r->hdr.time_ns);
 	if (resync && m->scan.begin_ns >= m->scan.resync_ns) {
 		m->scan.resync = NULL;
 		m->scan.wrong = 0;
-	} else if (whole && !resync) {
+	} else if (whole && !asked) {
 		compare_count(m, r);
 	}
 	m->scan.active = false;

@@ -67,9 +67,14 @@ static void settle(struct runaway_model *m, struct runaway_proc *p, uint64_t at_
 
 	process_resolve_parent(m, p);
 	parent = p->parent_proc;
-	if (!parent || p->seen_fork || p->orphan || p->state != RUNAWAY_ALIVE ||
-	    (p->flags & RW_TF_KTHREAD))
+	if (p->seen_fork || p->orphan || p->state != RUNAWAY_ALIVE || (p->flags & RW_TF_KTHREAD))
 		return;
+	if (!parent) {
+		/* Its parent may be among those whose samples were lost. */
+		if (m->scan.lossy)
+			process_pend(m, p);
+		return;
+	}
 	if (!orphan_is_reaper(parent)) {
 		/* Never reparented (its parent is no reaper): the parent forked it. */
 		if (!p->origin)

@@ -117,11 +117,21 @@ static int visit_tasks(struct runaway_sensor *s, uint32_t *flags, bool *ret_mark
 	return r;
 }
 
+/* Samples of processes that found no room, ever: nobody else writes such records. */
+static uint64_t lost_tasks(const struct runaway_sensor *s)
+{
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < s->ncpu; i++)
+		n += __atomic_load_n(&s->counters[i].dropped[RW_TASK], __ATOMIC_RELAXED);
+	return n;
+}
+
 int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 {
 	struct rw_scan rec = { 0 };
+	uint64_t started, lost;
 	bool marked = false;
-	uint64_t started;
 	int r, e;
 
 	runaway_sensor_drain(s);
@@ -136,7 +146,10 @@ int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 	if (sensor_cgroups_reread(s, resync))
 		rec.flags |= RW_SCAN_CGROUPS;
 	started = runaway_boot_ns();
+	lost = lost_tasks(s);
 	r = visit_tasks(s, &rec.flags, &marked);
+	if (lost_tasks(s) != lost)
+		rec.flags |= RW_SCAN_LOSSY;
 	/* Who was not seen is not gone: such a scan proves nothing. */
 	if (r == 0 && runaway_features_blind(&s->features))
 		r = -EXDEV;

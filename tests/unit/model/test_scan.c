@@ -85,6 +85,52 @@ static void test_resync_heals_lost_exits(void **state)
 	world_free(&w);
 }
 
+/* A sample of a living process that found no room in the ring. */
+static void test_a_lossy_resync_ends_nobody(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	small_host(&w);
+	scan_begin(&w);
+	task(&w, 1, 0, "systemd", 0);
+	task(&w, 10, 1, "sh", 0);
+	task(&w, 12, 11, "grandkid", 0);
+	scan_end(&w, RW_SCAN_RESYNC | RW_SCAN_LOSSY, 4);
+	assert_int_equal(find(&w, 11)->state, RUNAWAY_ALIVE);
+	assert_int_equal(runaway_model_living(w.m), 4);
+	assert_int_equal(runaway_model_counters(w.m)->vanished, 0);
+	/* Nobody else may ask: it was the scan of the minute. */
+	assert_true(runaway_model_wants_resync(w.m));
+	assert_string_equal(runaway_model_resync_reason(w.m), "loss");
+	scan_begin(&w);
+	task(&w, 1, 0, "systemd", 0);
+	task(&w, 10, 1, "sh", 0);
+	task(&w, 12, 1, "grandkid", 0);
+	scan_end(&w, RW_SCAN_RESYNC, 3);
+	assert_false(runaway_model_wants_resync(w.m));
+	assert_int_equal(find(&w, 11)->state, RUNAWAY_DEAD);
+	world_free(&w);
+}
+
+/* It writes who has changed, once: who that was must be asked again. */
+static void test_any_lossy_scan_asks_for_a_resync(void **state)
+{
+	const uint32_t kind[] = { 0, RW_SCAN_HOT };
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kind); i++) {
+		world_new(&w);
+		small_host(&w);
+		scan_begin(&w);
+		scan_end(&w, kind[i] | RW_SCAN_LOSSY, 4);
+		assert_true(runaway_model_wants_resync(w.m));
+		world_free(&w);
+	}
+}
+
 static void test_resync_heals_lost_forks(void **state)
 {
 	struct world w;
@@ -196,6 +242,8 @@ int main(void)
 		cmocka_unit_test(test_a_loss_asks_for_a_resync),
 		cmocka_unit_test(test_only_a_scan_after_the_loss_heals),
 		cmocka_unit_test(test_resync_heals_lost_exits),
+		cmocka_unit_test(test_a_lossy_resync_ends_nobody),
+		cmocka_unit_test(test_any_lossy_scan_asks_for_a_resync),
 		cmocka_unit_test(test_resync_heals_lost_forks),
 		cmocka_unit_test(test_two_wrong_counts_ask_for_a_resync),
 		cmocka_unit_test(test_churn_explains_a_difference),

@@ -135,6 +135,31 @@ static void test_another_init_starts_services_that_look_like_orphans(void **stat
 	world_free(&w);
 }
 
+/* A first look that lost the samples of parents: what they are is told by the next one. */
+static void test_parents_whose_samples_were_lost(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	cgroup_ev(&w, RW_CG_FOUND, 5, 0, 0, "/x");
+	scan_begin(&w);
+	put(&w, 20, 1, "left", 299, 5, 0);
+	put(&w, 31, 30, "kid", 30, 5, 0);
+	scan_end(&w, RW_SCAN_RESYNC | RW_SCAN_LOSSY, 4);
+	tick(&w);
+	assert_null(find(&w, 20)->orphan);
+	scan_begin(&w);
+	put(&w, 1, 0, "systemd", 1, 5, RW_TF_NS_INIT);
+	put(&w, 20, 1, "left", 299, 5, 0);
+	put(&w, 30, 1, "sh", 30, 5, 0);
+	put(&w, 31, 30, "kid", 30, 5, 0);
+	scan_end(&w, RW_SCAN_RESYNC, 4);
+	assert_non_null(find(&w, 20)->orphan);
+	assert_ptr_equal(find(&w, 31)->origin, find(&w, 30));
+	world_free(&w);
+}
+
 /* The fork of what a scan had found under init is told late: init forked it itself. */
 static void test_a_late_fork_takes_the_mark_back(void **state)
 {
@@ -166,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_paths_may_come_after_the_scan),
 		cmocka_unit_test(test_without_cgroups_nobody_waits_for_ever),
 		cmocka_unit_test(test_another_init_starts_services_that_look_like_orphans),
+		cmocka_unit_test(test_parents_whose_samples_were_lost),
 		cmocka_unit_test(test_a_late_fork_takes_the_mark_back),
 	};
 
