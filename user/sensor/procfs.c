@@ -14,6 +14,7 @@
 #include "sensor/sensor_priv.h"
 
 #define STAT_MAX    4096
+#define PF_EXITING  0x4 /* include/linux/sched.h; field 9 of /proc/PID/stat shows it */
 #define ENVIRON_MAX (256 * 1024)
 
 static int read_proc_file(struct runaway_sensor *s, uint32_t pid, const char *name, size_t max,
@@ -52,6 +53,23 @@ int sensor_proc_stat(struct runaway_sensor *s, uint32_t pid, struct proc_stat *r
 	ret->cpu_ns = (utime + stime) * s->clock_tick_ns;
 	ret->start_ns = start * s->clock_tick_ns - (uint64_t)runaway_boot_offset_ns();
 	return 0;
+}
+
+bool sensor_proc_exits(struct runaway_sensor *s, uint32_t pid, uint32_t tid)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	unsigned int flags;
+	char name[32], *p;
+	char state;
+
+	snprintf(name, sizeof(name), "task/%u/stat", tid);
+	if (read_proc_file(s, pid, name, STAT_MAX, &b) < 0)
+		return false;
+	p = b.data ? strrchr(b.data, ')') : NULL;
+	if (!p || sscanf(p + 1, " %c %*u %*u %*u %*d %*d %u", &state, &flags) != 2)
+		return false;
+	/* exit_notify() hands them on and makes it a zombie, or dead, under one lock. */
+	return flags & PF_EXITING && state != 'Z' && state != 'X';
 }
 
 /*

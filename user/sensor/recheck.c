@@ -33,6 +33,7 @@ void sensor_pending_add(struct runaway_sensor *s, const struct rw_children *ev)
 		s->pending[s->pending_count++] = (struct pending_child){
 			.id = ev->child[i].id,
 			.old_parent = ev->parent,
+			.tid = ev->tid,
 			.pgid = ev->child[i].pgid,
 			.sid = ev->child[i].sid,
 			.next_ns = ev->hdr.time_ns,
@@ -73,6 +74,9 @@ static uint64_t round_up(uint64_t ns)
 /* True when nothing more is to be learned about it. */
 static bool settle(struct runaway_sensor *s, struct pending_child *p, uint64_t now)
 {
+	/* Asked before the child is looked at: when it has ended, that look is the last one. */
+	bool late = p->backoff_ns > BACKOFF_LAST_NS,
+	     exits = late && sensor_proc_exits(s, p->old_parent.pid, p->tid);
 	struct proc_stat st;
 
 	if (sensor_proc_stat(s, p->id.pid, &st) < 0 || st.state == 'X')
@@ -88,10 +92,11 @@ static bool settle(struct runaway_sensor *s, struct pending_child *p, uint64_t n
 			emit_reparent(s, p, st.ppid);
 		return true;
 	}
-	if (p->backoff_ns > BACKOFF_LAST_NS)
+	if (late && !exits)
 		return true;
-	p->next_ns = round_up(now + p->backoff_ns);
-	p->backoff_ns *= 2;
+	p->next_ns = round_up(now + MIN(p->backoff_ns, BACKOFF_LAST_NS));
+	if (!late)
+		p->backoff_ns *= 2;
 	return false;
 }
 

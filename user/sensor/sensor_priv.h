@@ -16,6 +16,7 @@
 /* A child of a task that exited: whose child is it now? */
 struct pending_child {
 	struct rw_id id, old_parent;
+	uint32_t tid; /* of old_parent: the thread that exits */
 	uint32_t pgid, sid;
 	uint64_t next_ns;
 	uint64_t backoff_ns;
@@ -209,6 +210,8 @@ struct proc_stat {
 	uint64_t cpu_ns;   /* user and system, in clock ticks */
 };
 int sensor_proc_stat(struct runaway_sensor *s, uint32_t pid, struct proc_stat *ret);
+/* Is that thread on its way out, its children not handed on yet? */
+bool sensor_proc_exits(struct runaway_sensor *s, uint32_t pid, uint32_t tid);
 /* Did it start when `id` did, as far as clock ticks tell? */
 bool sensor_same_start(const struct runaway_sensor *s, const struct proc_stat *st, struct rw_id id);
 /* Is /proc/PID still the process `id`? */

@@ -119,6 +119,40 @@ static void test_backs_off_and_gives_up(void **state)
 	assert_int_equal(g->count, 0);
 }
 
+/* Memory that takes seconds to be freed, a file that takes seconds to be closed. */
+static void test_a_parent_that_takes_long_to_exit(void **state)
+{
+	struct rw_children ev = children_of(OLD, 1);
+	struct rig *g = *state;
+	const char *stat = "20/task/19/stat";
+
+	ev.tid = 19;
+	rig_text(g, stat, "19 (a ) thread) R 1 7 8 0 -1 4194564 11 12");
+	rig_stat(g, PID, "child", 'S', OLD, 200);
+	sensor_pending_add(&g->s, &ev);
+	for (int i = 0; i < 30; i++)
+		recheck_now(g);
+	assert_int_equal(g->s.pending_count, 1);
+	assert_true(runaway_sensor_recheck_at(&g->s) <= runaway_boot_ns() + 513 * NSEC_PER_MSEC);
+	rig_stat(g, PID, "child", 'S', 1, 200);
+	recheck_now(g);
+	assert_int_equal(g->count, 1);
+	assert_int_equal(g->s.pending_count, 0);
+	/* It ended, and another thread of its process has the child; or it never did. */
+	rig_stat(g, PID, "child", 'S', OLD, 200);
+	for (int i = 0; i < 2; i++) {
+		sensor_pending_add(&g->s, &ev);
+		for (int j = 0; j < 12; j++)
+			recheck_now(g);
+		rig_text(g, stat,
+			 i ? "19 (a ) thread) S 1 7 8 0 -1 4194560 11 12"
+			   : "19 (a ) thread) Z 1 7 8 0 -1 4194564 11 12");
+		recheck_now(g);
+		assert_int_equal(g->s.pending_count, 0);
+	}
+	assert_int_equal(g->count, 1);
+}
+
 static void test_not_before_its_time(void **state)
 {
 	struct rig *g = *state;
@@ -264,6 +298,7 @@ int main(void)
 		T(test_reparented),
 		T(test_a_reaper_that_is_gone_again),
 		T(test_backs_off_and_gives_up),
+		T(test_a_parent_that_takes_long_to_exit),
 		T(test_not_before_its_time),
 		T(test_gone),
 		T(test_zombie),
