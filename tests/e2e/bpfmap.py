@@ -10,7 +10,7 @@ import struct
 
 NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 MAP_LOOKUP_ELEM, MAP_GET_NEXT_KEY = 1, 4
-MAP_GET_NEXT_ID, MAP_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD = 12, 14, 15
+MAP_GET_NEXT_ID, PROG_GET_FD_BY_ID, MAP_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD = 12, 13, 14, 15
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -57,6 +57,31 @@ def held_by(pid, what="map"):
         except FileNotFoundError:
             pass
     return found
+
+
+class Prog:
+    """A program that a process has loaded. Its runs are counted where kernel.bpf_stats_enabled is 1."""
+
+    def __init__(self, pid, name):
+        for prog_id in held_by(pid, "prog"):
+            self.fd = _bpf(PROG_GET_FD_BY_ID, _attr(struct.pack("=I", prog_id)))
+            if self._info()[64:80].split(b"\0")[0].decode() == name:
+                return
+            os.close(self.fd)
+        raise AssertionError(f"process {pid} holds no program {name}")
+
+    def _info(self):
+        info = ctypes.create_string_buffer(216)  # struct bpf_prog_info, up to recursion_misses
+        _bpf(OBJ_GET_INFO_BY_FD,
+             _attr(struct.pack("=IIQ", self.fd, len(info), ctypes.addressof(info))))
+        return info.raw
+
+    def asked_to_run(self):
+        """Runs, and those that the kernel skipped."""
+        return sum(struct.unpack_from("=2Q", self._info(), 200))
+
+    def __del__(self):
+        os.close(self.fd)
 
 
 class Map:

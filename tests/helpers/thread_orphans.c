@@ -4,7 +4,7 @@
  * (default 8) threads, each of which forks a child that stays, then the process ends
  * while all its threads live. Some of the children leave it at the exit of a thread
  * that is not the last one. HOW it ends:
- *   exit    by exit_group (the default)
+ *   exit    by exit_group, while the threads run on all CPUs (the default)
  *   kill    by SIGKILL
  *   leader  its leader exits and the rest lives on; later by SIGKILL
  *   exec    a thread that is not the leader executes this program; later by SIGKILL
@@ -15,6 +15,7 @@
  * pipe is closed: nobody signals them).
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -50,6 +51,28 @@ static void child_stays(void)
 	_exit(0);
 }
 
+/* The CPUs in turn, as far as this process may use them. */
+static void pin(size_t i)
+{
+	cpu_set_t may, one;
+	int cpu = -1;
+
+	if (sched_getaffinity(0, sizeof(may), &may))
+		die("sched_getaffinity");
+	for (i %= (size_t)CPU_COUNT(&may), i++; i; i--)
+		do
+			cpu++;
+		while (!CPU_ISSET(cpu, &may));
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		die("sched_setaffinity");
+}
+
+/*
+ * Threads that sleep leave one after the other when they are told to; those that run on several
+ * CPUs leave at once, and then the one that hands its child on is often not the last one.
+ */
 static void *thread_main(void *arg)
 {
 	size_t i = (size_t)arg;
@@ -59,8 +82,13 @@ static void *thread_main(void *arg)
 		child_stays();
 	/* A thread's own name, which is not the process's. */
 	prctl(PR_SET_NAME, "a thread");
+	if (how == HOW_EXIT)
+		pin(i);
 	shared->child[i] = pid;
 	pthread_barrier_wait(&shared->forked);
+	if (how == HOW_EXIT)
+		for (;;)
+			;
 	pause();
 	return NULL;
 }

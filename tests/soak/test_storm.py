@@ -8,17 +8,51 @@ import time
 from soak import experiment, main  # first: it knows where the harness is
 
 import procfs
+from bpfmap import Prog
 from books import Books
+from harness import wait_for
 from load import Footprint, back_to_its_start, end, mixstorm, orphan_faults, settle
+
+
+STATS = "/proc/sys/kernel/bpf_stats_enabled"
+# Forks that no program is told of: those of a pid 1 that the host hides, and io_uring's threads.
+HIDDEN = 20
+
+
+class ForksTold:
+    """Whom the kernel made, by its own count, and how often it went to call rw_fork for that."""
+
+    def __init__(self, t, daemon):
+        with open(STATS, encoding="ascii") as f:
+            was = f.read()
+        t.defer(self._set, was)
+        self._set("1")
+        self.prog = Prog(daemon.pid, "rw_fork")
+
+    @staticmethod
+    def _set(text):
+        with open(STATS, "w", encoding="ascii") as f:
+            f.write(text)
+
+    def look(self):
+        """Both at one moment: nobody forks in between."""
+        def once():
+            made = procfs.host_forks()
+            told = self.prog.asked_to_run()
+            return (made, told) if procfs.host_forks() == made else None
+
+        return wait_for(once, 20, "a moment in which nobody forks")
 
 
 @experiment("L4", "short processes of mixed kinds: plain, double forks, sessions, threads, vfork, "
             "exec; forks against /proc/stat", check=30000, full=1000000)
 def mixed_storm(t, row):
     daemon = t.daemon({"sample_interval_ms": 200})
+    runs = ForksTold(t, daemon)
     end(mixstorm(t, max(5000, row.count // 20), 0, row.rng.randrange(1 << 30))[0])
     daemon.wait_ticks(2)
     before, books, kernel = Footprint(daemon), Books(daemon), procfs.host_forks()
+    made_before, told_before = runs.look()
     started = time.monotonic()
     p, forks, threads, stays = mixstorm(t, row.count, max(100, row.count // 2000),
                                         row.rng.randrange(1 << 30))
@@ -38,6 +72,9 @@ def mixed_storm(t, row):
              f"{kernel_before} = {seen} forks + {threads} threads of ours + {others} threads of others")
     row.note(f"received {got['fork']:.0f} + dropped {dropped['fork']} + missed {missed}"
              + (f", {books.others} records of others while looking" if books.others else ""))
+    made, told = (now - then for now, then in zip(runs.look(), (made_before, told_before)))
+    row.note(f"processes and threads made {made}, told of or skipped and counted {told}")
+    row.bad(f"{made} made, {told} told", abs(made - told) if not 0 <= made - told <= HIDDEN else 0)
     # Threads of others are all that may be left; they are few beside a storm.
     row.bad(f"{others} tasks that nobody made", max(0, others - 2000 - row.count // 20))
     end(p)
