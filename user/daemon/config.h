@@ -107,8 +107,8 @@ int config_parse(const char *name, char *text, size_t len, struct config *ret, c
 /* Reads a file. -ENOENT, -EFBIG, -EINVAL …, always with *ret_error. */
 int config_load(const char *path, struct config *ret, char **ret_error);
 /*
- * Lanes as `lane test` takes them: a configuration with "lanes", an array of lanes, or one lane. Only
- * the lanes that the text names are in *ret. As config_parse() in everything else.
+ * Lanes as `lane test` takes them: a configuration with "lanes", an array of lanes, or one lane.
+ * Only the lanes that the text names are in *ret. As config_parse() in everything else.
  */
 int config_parse_lanes(const char *name, char *text, size_t len, struct lane_set *ret,
 		       char **ret_error);

@@ -152,6 +152,16 @@ static bool in_list(const char *const *list, const char *name, size_t len)
 	return false;
 }
 
+bool ci_names_job(const struct runaway_ci *ci)
+{
+	if (strcmp(ci->runner, "unknown") != 0)
+		return true;
+	for (size_t i = 0; i < ci->count; i++)
+		if (!in_list(names, ci->marker[i].name, strlen(ci->marker[i].name)))
+			return true;
+	return false;
+}
+
 /* Takes "NAME=value"; one that is not on the list, or was there before, is left out. */
 static int add_marker(struct runaway_ci *ci, const char *s, size_t len, const char *const *extra)
 {

@@ -190,18 +190,19 @@ static bool with_its_supervisor(const struct runaway_proc *p)
 enum runaway_daemonised runaway_proc_daemonised(const struct runaway_model *m,
 						const struct runaway_proc *p)
 {
+	bool of_job = p->ci && ci_names_job(p->ci);
 	enum runaway_daemonised how;
 
 	if ((p->flags & RW_TF_NS_INIT) || runaway_proc_by_design_listed(m, p))
 		return RUNAWAY_DAEMONISED_YES;
 	how = by_origin(m, p);
-	if (runaway_proc_is_service(p) && (!p->ci || how == RUNAWAY_DAEMONISED_YES))
+	if (runaway_proc_is_service(p) && (!of_job || how == RUNAWAY_DAEMONISED_YES))
 		return RUNAWAY_DAEMONISED_YES;
 	/*
 	 * Jobs start helpers as daemons start themselves. So does a quick smoke test leave its
 	 * browser: exit 0 within seconds, the browser in a session of its own and not closed.
 	 */
-	if (how == RUNAWAY_DAEMONISED_YES && p->ci && !with_its_supervisor(p))
+	if (how == RUNAWAY_DAEMONISED_YES && of_job && !with_its_supervisor(p))
 		return RUNAWAY_DAEMONISED_UNKNOWN;
 	return how;
 }

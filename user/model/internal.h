@@ -248,6 +248,8 @@ bool cgroup_is_root(const struct runaway_cgroup *cg);
 
 /* ---- ci.c, ci_table.c ---- */
 /* Takes the set over; returns the one of equal text where there is one. NULL: no memory. */
+/* Do they say whose job it is? CI=true alone stands in many a shell and image that runs none. */
+bool ci_names_job(const struct runaway_ci *ci);
 struct runaway_ci *ci_intern(struct runaway_model *m, struct runaway_ci *ci, struct runaway_id id);
 struct runaway_ci *ci_find(const struct runaway_model *m, struct runaway_id id);
 void ci_join(struct runaway_model *m, struct runaway_proc *p, struct runaway_ci *ci);

@@ -273,6 +273,31 @@ static void test_a_service_of_a_job(void **state)
 }
 
 /* The configuration's own list asks for nothing else. */
+/* "CI=true" and no more: nobody's job. A marker of the user's own is one. */
+static void test_markers_that_name_no_job(void **state)
+{
+	static const struct {
+		const char *markers;
+		size_t len;
+		bool job;
+	} rows[] = {
+		{ "CI=true", 8, false },       { "CI=true\0NODE_NAME=x", 20, false },
+		{ "CI=woodpecker", 14, true }, { "CI=true\0GITHUB_RUN_ID=7", 24, true },
+		{ "MY_JOB=7", 9, true },
+	};
+	const char *const own[] = { "MY_JOB", NULL };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct runaway_ci *ci;
+
+		assert_int_equal(runaway_ci_parse(rows[i].markers, rows[i].len, own, &ci), 0);
+		if (ci_names_job(ci) != rows[i].job)
+			fail_msg("row %zu", i);
+		runaway_ci_unref(ci);
+	}
+}
+
 static void test_the_users_list_excuses_jobs(void **state)
 {
 	static const char *const by_design[] = { "postgr*", NULL };
@@ -311,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_a_script_that_leads_a_session_is_no_daemon),
 		cmocka_unit_test(test_names_on_the_list),
 		cmocka_unit_test(test_a_service_of_a_job),
+		cmocka_unit_test(test_markers_that_name_no_job),
 		cmocka_unit_test(test_the_users_list_excuses_jobs),
 		cmocka_unit_test(test_names),
 	};
