@@ -10,8 +10,8 @@ import subprocess
 import procfs
 from harness import SLOWNESS, main, test, wait_for
 
-# 400 natively; under emulation each round is dear, and two variants run in each guest.
-# Emulated, a round in which all spin takes half a second; soak L1 has the many of each guest.
+# Emulated, a round in which all spin takes half a second, and two variants run in each guest: soak
+# L1 has the many of each of them.
 ROUNDS, BATCH, THREADS = (400, 50, 8) if SLOWNESS == 1 else (20, 20, 8)
 
 
