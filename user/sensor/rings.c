@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -277,6 +278,25 @@ void sensor_rings_close(struct runaway_sensor *s)
 int runaway_sensor_fd(const struct runaway_sensor *s)
 {
 	return s->epoll_fd;
+}
+
+#define BUSY_WAIT_MS 50
+
+bool sensor_rings_catch_up(struct runaway_sensor *s)
+{
+	const struct timespec pause = { .tv_nsec = NSEC_PER_MSEC };
+	uint64_t end[2];
+
+	for (int i = 0; i < 2; i++)
+		end[i] = __atomic_load_n(s->ring[i].producer, __ATOMIC_ACQUIRE);
+	for (int tries = 0;; tries++) {
+		runaway_sensor_drain(s);
+		if (s->ring[0].pos >= end[0] && s->ring[1].pos >= end[1])
+			return true;
+		if (tries == BUSY_WAIT_MS)
+			return false;
+		nanosleep(&pause, NULL);
+	}
 }
 
 int runaway_sensor_drain(struct runaway_sensor *s)

@@ -148,12 +148,12 @@ int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 	started = runaway_boot_ns();
 	lost = lost_tasks(s);
 	r = visit_tasks(s, &rec.flags, &marked);
-	if (lost_tasks(s) != lost)
+	/* What is read only after the scan's end was not seen by it. */
+	if (!sensor_rings_catch_up(s) || lost_tasks(s) != lost)
 		rec.flags |= RW_SCAN_LOSSY;
 	/* Who was not seen is not gone: such a scan proves nothing. */
 	if (r == 0 && runaway_features_blind(&s->features))
 		r = -EXDEV;
-	runaway_sensor_drain(s);
 	finish(s, &rec, started, r);
 	if (marked && r == 0)
 		sensor_sweep(s, started);

@@ -185,6 +185,12 @@ int sensor_rings_open(struct runaway_sensor *s);
 void sensor_rings_close(struct runaway_sensor *s);
 /* Lets go of what was taken, once it is in the journal. */
 void sensor_commit(struct runaway_sensor *s);
+/*
+ * Takes all that was written up to now. A record that another CPU is still writing keeps
+ * those behind it back (and a virtual CPU may stand still in the middle of one): that is
+ * waited for, a moment. False: some are back there still.
+ */
+bool sensor_rings_catch_up(struct runaway_sensor *s);
 bool sensor_books_restore(struct runaway_sensor *s, const struct rw_commit *c);
 
 /* cgroups.c */
