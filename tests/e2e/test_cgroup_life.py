@@ -9,11 +9,11 @@ import time
 
 import procfs
 from cgroups import v2_root
-from harness import Skip, main, test, wait_for
+from harness import SLOWNESS, Skip, main, test, wait_for
 from namespaces import Enclosed
 
 FAST_MS = 200
-QUICK_S = 0.001
+QUICK_S = 0.001 * SLOWNESS
 # A task that moves takes up to a tick of time with it that nobody has booked yet (250 Hz), and
 # so do what the kernel and a tracepoint each book to the old and the new cgroup.
 TICK_S = 0.004
