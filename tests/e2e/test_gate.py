@@ -436,6 +436,7 @@ def off_by_default(t):
     assert d.ctl("status")["gate"]["enabled"] is False
     ours = [d.pid, *(s.pid for s in procfs.descendants(d.pid))]
     assert not any(capabilities(pid) & CAP_KILL for pid in ours), ours
+    assert d.ctl("incident", "apply", "inc_none", status=5)["error"]["code"] == "not_found"
     # What is asked of a gate that is not there is counted all the same.
     assert "gate_disabled" in d.ctl("gate", "audit", status=4)["error"]["message"]
     assert d.metrics().get("runaway_gate_refusals_total", reason="gate_disabled") == 1

@@ -5,10 +5,13 @@
  */
 #include "out/control_private.h"
 
-#define P_ID	 { "id", PARAM_STRING, true, 1, 64 }
-#define P_PLAN	 { "plan", PARAM_STRING, true, 64, 64 }
-#define P_REASON { "reason", PARAM_STRING, true, 1, 1024 }
-#define P_MAYBE	 { "reason", PARAM_STRING, false, 1, 1024 }
+#define P_ID   { "id", PARAM_STRING, true, 1, 64 }
+#define P_PLAN { "plan", PARAM_STRING, true, 64, 64 }
+/* One that is not named is refused by the daemon, after what matters more: no such incident, no
+ * gate. */
+#define P_ANY_PLAN { "plan", PARAM_STRING, false, 64, 64 }
+#define P_REASON   { "reason", PARAM_STRING, true, 1, 1024 }
+#define P_MAYBE	   { "reason", PARAM_STRING, false, 1, 1024 }
 
 const struct control_method runaway_control_workflow[] = {
 	{ "incident.triage", ROLE_OPERATOR, NULL, { P_ID, P_MAYBE } },
@@ -19,8 +22,8 @@ const struct control_method runaway_control_workflow[] = {
 	  ROLE_OWNER,
 	  NULL,
 	  { P_ID, P_PLAN, { "approval", PARAM_STRING, true, 2, 16384 } } },
-	{ "incident.explain", ROLE_OPERATOR, NULL, { P_ID, P_PLAN } },
-	{ "incident.apply", ROLE_OPERATOR, NULL, { P_ID, P_PLAN } },
+	{ "incident.explain", ROLE_OPERATOR, NULL, { P_ID, P_ANY_PLAN } },
+	{ "incident.apply", ROLE_OPERATOR, NULL, { P_ID, P_ANY_PLAN } },
 	{ "incident.post_check", ROLE_OPERATOR, NULL, { P_ID } },
 	{ "incident.no_action", ROLE_OPERATOR, NULL, { P_ID, P_REASON } },
 	{ "incident.resolve", ROLE_OPERATOR, NULL, { P_ID, P_MAYBE } },
