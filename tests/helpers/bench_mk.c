@@ -67,7 +67,6 @@ int main(int argc, char **argv)
 {
 	unsigned long count, groups = 0;
 	pid_t self = getpid(), pid;
-	char c;
 
 	if (argc != 2 && argc != 4) {
 		fprintf(stderr, "usage: bench_mk COUNT [FOLDER GROUPS]\n");
@@ -87,10 +86,7 @@ int main(int argc, char **argv)
 			child(self);
 		child_pid[i] = pid;
 	}
-	puts("ready");
-	fflush(stdout);
-	while (read(0, &c, 1) > 0)
-		;
+	ready_until_closed();
 	end_children(count);
 	return 0;
 }

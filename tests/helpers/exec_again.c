@@ -51,9 +51,6 @@ int main(int argc, char **argv)
 	for (unsigned long i = 0; i < count; i++)
 		if (read(ready[0], &c, 1) != 1)
 			die("read");
-	puts("ready");
-	fflush(stdout);
-	while (read(STDIN_FILENO, &c, 1) > 0)
-		;
+	ready_until_closed();
 	return 0;
 }

@@ -45,6 +45,17 @@ static inline void burn_us(uint64_t us)
 		;
 }
 
+/* What it was started for stands; it stays until whoever started it closes its input. */
+static inline void ready_until_closed(void)
+{
+	char c;
+
+	puts("ready");
+	fflush(stdout);
+	while (read(STDIN_FILENO, &c, 1) > 0)
+		;
+}
+
 static inline unsigned long number(const char *text, unsigned long max)
 {
 	char *end;

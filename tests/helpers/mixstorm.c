@@ -243,7 +243,6 @@ int main(int argc, char **argv)
 	unsigned long count, workers, stay, seed, processes = 0, made_threads = 0, left = 0;
 	int report[2], hold[2];
 	struct report r;
-	char c;
 
 	if (argc == 2 && !strcmp(argv[1], "nothing"))
 		return 0;
@@ -275,9 +274,6 @@ int main(int argc, char **argv)
 	printf("made %lu %lu\n", processes + workers, made_threads);
 	for (unsigned long i = 0; i < left; i++)
 		printf("%d %d\n", stays[i][0], stays[i][1]);
-	puts("ready");
-	fflush(stdout);
-	while (read(STDIN_FILENO, &c, 1) > 0)
-		;
+	ready_until_closed();
 	return 0;
 }

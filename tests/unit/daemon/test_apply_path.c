@@ -8,6 +8,7 @@
 #include "incident/records.h"
 
 #include "daemon/daemon.h"
+#include "daemon/reply.h"
 
 #define ROOT 100
 #define ASKS 4
@@ -30,18 +31,10 @@ static struct {
 static size_t looks, asks;
 static int ask_error;
 
-static struct {
-	uint64_t token;
-	char code[32], text[512];
-} reply;
-static size_t replies;
-
 int __wrap_health_ask(struct health *health, const struct gate_config *g, health_fn fn, void *ctx);
 int __wrap_gate_link_ask(struct gate_link *l, const char *type, const char *members,
 			 gate_answer_fn fn, void *ctx);
 bool __wrap_gate_link_alive(const struct gate_link *l);
-void __wrap_runaway_control_reply(struct runaway_control *c, uint64_t token, const char *code,
-				  const char *text);
 
 int __wrap_health_ask(struct health *health _unused_, const struct gate_config *g _unused_,
 		      health_fn fn, void *ctx)
@@ -71,30 +64,9 @@ bool __wrap_gate_link_alive(const struct gate_link *l _unused_)
 	return true;
 }
 
-void __wrap_runaway_control_reply(struct runaway_control *c _unused_, uint64_t token,
-				  const char *code, const char *text)
-{
-	reply.token = token;
-	snprintf(reply.code, sizeof(reply.code), "%s", code ? code : "");
-	snprintf(reply.text, sizeof(reply.text), "%s", text ? text : "");
-	replies++;
-}
-
 static const struct incident *now(void)
 {
 	return runaway_store_find(h.s, incident);
-}
-
-static void go(enum incident_status to, enum incident_array array, const char *document)
-{
-	struct incident_step step = { .to = to,
-				      .realtime_ns = 1,
-				      .reason = "a test",
-				      .array = array,
-				      .document = document,
-				      .remediation = REMEDIATION_MAX };
-
-	assert_int_equal(runaway_incident_step(h.s, incident, &step), 0);
 }
 
 /* A new plan, and somebody's approval of it. */
@@ -105,8 +77,9 @@ static void approve_new_plan(void)
 	snprintf(plan, sizeof(plan), "{\"number\":%u}", ++plans);
 	runaway_sha256_hex(plan, strlen(plan), sha);
 	snprintf(document, sizeof(document), "{\"plan_sha256\":\"%s\",\"plan\":%s}", sha, plan);
-	go(INCIDENT_DRY_RUN_READY, INCIDENT_PLANS, document);
-	go(INCIDENT_APPROVED, INCIDENT_APPROVALS, "{\"signed\":false,\"approval\":{\"by\":1}}");
+	go(&h, incident, INCIDENT_DRY_RUN_READY, INCIDENT_PLANS, document);
+	go(&h, incident, INCIDENT_APPROVED, INCIDENT_APPROVALS,
+	   "{\"signed\":false,\"approval\":{\"by\":1}}");
 }
 
 static int set_up(void **state _unused_)
@@ -126,7 +99,7 @@ static int set_up(void **state _unused_)
 	f.subject.id.start_ns = id_of(ROOT).start_ns;
 	assert_int_equal(runaway_incident_open(h.s, &f, h.m, &i), 0);
 	snprintf(incident, sizeof(incident), "%s", i->incident_id);
-	go(INCIDENT_TRIAGED, INCIDENT_PLANS, NULL);
+	go(&h, incident, INCIDENT_TRIAGED, INCIDENT_PLANS, NULL);
 	approve_new_plan();
 	looks = asks = replies = 0;
 	ask_error = 0;

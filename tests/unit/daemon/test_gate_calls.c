@@ -8,6 +8,7 @@
 #include "incident/records.h"
 
 #include "daemon/daemon.h"
+#include "daemon/reply.h"
 
 static struct harness h;
 static struct daemon d;
@@ -21,20 +22,12 @@ static size_t asks, answered, gave_up;
 static int urgent_error;
 static bool alive, tells_status;
 
-static struct {
-	uint64_t token;
-	char code[32], text[512];
-} reply;
-static size_t replies;
-
 int __wrap_gate_link_ask(struct gate_link *l, const char *type, const char *members,
 			 gate_answer_fn fn, void *ctx);
 int __wrap_gate_link_ask_urgent(struct gate_link *l, const char *type, const char *members,
 				gate_answer_fn fn, void *ctx);
 void __wrap_gate_link_give_up(struct gate_link *l);
 bool __wrap_gate_link_alive(const struct gate_link *l);
-void __wrap_runaway_control_reply(struct runaway_control *c, uint64_t token, const char *code,
-				  const char *text);
 
 static int take(const char *type, gate_answer_fn fn, void *ctx)
 {
@@ -67,15 +60,6 @@ void __wrap_gate_link_give_up(struct gate_link *l _unused_)
 bool __wrap_gate_link_alive(const struct gate_link *l _unused_)
 {
 	return alive;
-}
-
-void __wrap_runaway_control_reply(struct runaway_control *c _unused_, uint64_t token,
-				  const char *code, const char *text)
-{
-	reply.token = token;
-	snprintf(reply.code, sizeof(reply.code), "%s", code ? code : "");
-	snprintf(reply.text, sizeof(reply.text), "%s", text ? text : "");
-	replies++;
 }
 
 static int set_up(void **state _unused_)

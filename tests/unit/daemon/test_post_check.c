@@ -16,19 +16,6 @@ static struct harness h;
 static struct daemon d;
 static char incident[40];
 
-static void go(enum incident_status to, enum incident_array array, const char *document)
-{
-	struct incident_step step = { .to = to,
-				      .realtime_ns = 1,
-				      .reason = "a test",
-				      .array = array,
-				      .document = document,
-				      .remediation = to == INCIDENT_POST_CHECK ? REMEDIATION_PENDING
-									       : REMEDIATION_MAX };
-
-	assert_int_equal(runaway_incident_step(h.s, incident, &step), 0);
-}
-
 #define ID(pid) "{\"pid\":" #pid ",\"start_ns\":\"" #pid "000000\"}"
 
 static void signal_was_sent(void)
@@ -39,12 +26,12 @@ static void signal_was_sent(void)
 	runaway_rfc3339(runaway_model_realtime(h.m, id_of(CHILD).start_ns + 500000), at);
 	snprintf(action, sizeof(action), "{\"asked_at\":\"%s\",\"tree\":[" ID(100) "," ID(101) "]}",
 		 at);
-	go(INCIDENT_TRIAGED, INCIDENT_PLANS, NULL);
-	go(INCIDENT_DRY_RUN_READY, INCIDENT_PLANS,
+	go(&h, incident, INCIDENT_TRIAGED, INCIDENT_PLANS, NULL);
+	go(&h, incident, INCIDENT_DRY_RUN_READY, INCIDENT_PLANS,
 	   "{\"plan_sha256\":\"x\",\"plan\":{\"targets\":[" ID(100) "]}}");
-	go(INCIDENT_APPROVED, INCIDENT_APPROVALS, "{}");
-	go(INCIDENT_ACTING, INCIDENT_ACTIONS, action);
-	go(INCIDENT_POST_CHECK, INCIDENT_ACTIONS, NULL);
+	go(&h, incident, INCIDENT_APPROVED, INCIDENT_APPROVALS, "{}");
+	go(&h, incident, INCIDENT_ACTING, INCIDENT_ACTIONS, action);
+	go(&h, incident, INCIDENT_POST_CHECK, INCIDENT_ACTIONS, NULL);
 }
 
 static int set_up(void **state _unused_)

@@ -107,29 +107,17 @@ static void test_a_flood_is_counted(void **state _unused_)
 	assert_int_equal(d.runtime.gate.signals_dropped, 1800);
 }
 
-static void go(enum incident_status to, enum incident_array array, const char *document)
-{
-	struct incident_step step = { .to = to,
-				      .realtime_ns = 1,
-				      .reason = "a test",
-				      .array = array,
-				      .document = document,
-				      .remediation = REMEDIATION_MAX };
-
-	assert_int_equal(runaway_incident_step(h.s, incident, &step), 0);
-}
-
 /* The finding is over, a member lives on: who ends it then is noted as before. */
 static void test_survivors_are_watched(void **state _unused_)
 {
-	go(INCIDENT_TRIAGED, INCIDENT_PLANS, NULL);
-	go(INCIDENT_DRY_RUN_READY, INCIDENT_PLANS,
+	go(&h, incident, INCIDENT_TRIAGED, INCIDENT_PLANS, NULL);
+	go(&h, incident, INCIDENT_DRY_RUN_READY, INCIDENT_PLANS,
 	   "{\"plan_sha256\":\"x\",\"plan\":{\"targets\":[{\"pid\":100,\"start_ns\":\"100000000\"}]"
 	   "}}");
 	adopt();
 	assert_int_equal(d.gate.watched_count, 0);
-	go(INCIDENT_APPROVED, INCIDENT_APPROVALS, "{}");
-	go(INCIDENT_ACTING, INCIDENT_ACTIONS,
+	go(&h, incident, INCIDENT_APPROVED, INCIDENT_APPROVALS, "{}");
+	go(&h, incident, INCIDENT_ACTING, INCIDENT_ACTIONS,
 	   "{\"tree\":[{\"pid\":100,\"start_ns\":\"100000000\"},{\"pid\":101,\"start_ns\":"
 	   "\"101000000\"},"
 	   "{\"pid\":4711,\"start_ns\":\"1\"}]}");
@@ -138,7 +126,7 @@ static void test_survivors_are_watched(void **state _unused_)
 	signals_update(&d);
 	assert_int_equal(d.gate.watched_count, 1);
 	assert_int_equal(d.gate.watched[0].id.pid, CHILD);
-	go(INCIDENT_POST_CHECK, INCIDENT_ACTIONS, NULL);
+	go(&h, incident, INCIDENT_POST_CHECK, INCIDENT_ACTIONS, NULL);
 	signals_update(&d);
 	assert_int_equal(d.gate.watched_count, 1);
 	seen(CHILD);

@@ -121,4 +121,19 @@ static inline void rec_host(struct harness *h, uint64_t swap_used_bytes)
 	feed(h, &r, RW_HOST, sizeof(r));
 }
 
+/* The incident's next state, with a document. */
+static inline void go(struct harness *h, const char *incident, enum incident_status to,
+		      enum incident_array array, const char *document)
+{
+	struct incident_step step = { .to = to,
+				      .realtime_ns = 1,
+				      .reason = "a test",
+				      .array = array,
+				      .document = document,
+				      .remediation = to == INCIDENT_POST_CHECK ? REMEDIATION_PENDING
+									       : REMEDIATION_MAX };
+
+	assert_int_equal(runaway_incident_step(h->s, incident, &step), 0);
+}
+
 #endif

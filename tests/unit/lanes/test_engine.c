@@ -14,6 +14,16 @@ static char *key_of(const char *lane, const struct actor *a, char key[static 192
 	return key;
 }
 
+/* Its driver is killed at once: the time of its condition is counted from here. */
+static struct browser lost_browser(struct world *w)
+{
+	struct browser b = start_browser(w, HEADLESS);
+
+	w->started_ns = w->now_ns;
+	die(w, b.script, KILLED(9));
+	return b;
+}
+
 /* The root idles, a grandchild burns: 120 s of age, then 60 s of it, and not a tick earlier. */
 static void orphaned_browser_opens_on_its_tick(void **s)
 {
@@ -373,9 +383,7 @@ static void a_lapse_is_added_and_starts_nothing_anew(void **s)
 	struct browser b;
 
 	world_new(&w);
-	b = start_browser(&w, HEADLESS);
-	w.started_ns = w.now_ns;
-	die(&w, b.script, KILLED(9));
+	b = lost_browser(&w);
 	run(&w, 150);
 	b.renderer->rate = 0;
 	run(&w, 1);
@@ -396,9 +404,7 @@ static void more_than_a_tenth_is_no_lapse(void **s)
 	struct browser b;
 
 	world_new(&w);
-	b = start_browser(&w, HEADLESS);
-	w.started_ns = w.now_ns;
-	die(&w, b.script, KILLED(9));
+	b = lost_browser(&w);
 	run(&w, 150);
 	for (int i = 0; i < 7; i++) {
 		b.renderer->rate = 0;
