@@ -74,6 +74,7 @@ void json_kv_time(struct json_writer *w, const char *key, uint64_t realtime_ns);
 int runaway_json_parse(const char *text, size_t len, cJSON **ret, size_t *ret_offset);
 
 /* Member lookups on an object; a missing key or another type gives the default. */
+const cJSON *runaway_json_get(const cJSON *obj, const char *key); /* NULL: none */
 const char *runaway_json_str(const cJSON *obj, const char *key, const char *def);
 double runaway_json_num(const cJSON *obj, const char *key, double def);
 bool runaway_json_true(const cJSON *obj, const char *key, bool def);

@@ -138,9 +138,14 @@ int runaway_json_parse(const char *text, size_t len, cJSON **ret, size_t *ret_of
 	return 0;
 }
 
+const cJSON *runaway_json_get(const cJSON *obj, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(obj, key);
+}
+
 const char *runaway_json_str(const cJSON *obj, const char *key, const char *def)
 {
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(obj, key);
+	const cJSON *v = runaway_json_get(obj, key);
 
 	return cJSON_IsString(v) ? v->valuestring : def;
 }

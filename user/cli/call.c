@@ -31,6 +31,14 @@ int runaway_cli_status_of(const char *code)
 	return CLI_FAILED;
 }
 
+const char *runaway_cli_code_of(int status)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (codes[i].status == status)
+			return codes[i].code;
+	return "failed";
+}
+
 static void write_error_document(FILE *f, const char *code, const char *message)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;

@@ -122,6 +122,8 @@ int runaway_cli_version(struct cli *c);
 int runaway_cli_fail(struct cli *c, const char *code, const char *fmt, ...) _printf_(3, 4);
 /* Exit status of an error code of the protocol. */
 int runaway_cli_status_of(const char *code);
+/* And the code of an exit status; "failed" for one that is none of ours. */
+const char *runaway_cli_code_of(int status);
 /* What stands in `params` of the verb in force, as text for a request. CLI_OK or a status. */
 int runaway_cli_request(struct cli *c, struct strbuf *ret);
 /* One request; *ret_answer owns *ret_result. CLI_OK, or a status after a message. */

@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 
 #define ERRORS_MAX 4096 /* bytes of what it says on standard error */
+#define NOT_FOUND  "runawayd, which replays, was not found: %s"
 
 /* The daemon's program lies beside ours, in sbin beside our bin, or in PATH. */
 static void exec_daemon(char **argv)
@@ -27,12 +28,6 @@ static void exec_daemon(char **argv)
 		execv(path, argv);
 	}
 	execvp("runawayd", argv);
-}
-
-static int not_found(struct cli *c)
-{
-	return runaway_cli_fail(c, "failed", "runawayd, which replays, was not found: %s",
-				strerror(errno));
 }
 
 /* Its lines as the elements of one array; what is no JSON breaks nothing else. 0 or -errno. */
@@ -61,11 +56,6 @@ static int collect(int fd, struct strbuf *ret)
 /* How it ended: CLI_OK, or its own status with its own words. */
 static int verdict(struct cli *c, int status, int err_fd)
 {
-	static const char *const code[] = {
-		[CLI_USAGE] = "usage",
-		[CLI_DENIED] = "denied",
-		[CLI_NOT_FOUND] = "not_found",
-	};
 	char said[ERRORS_MAX];
 	int exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : CLI_FAILED;
 	ssize_t n = pread(err_fd, said, sizeof(said) - 1, 0);
@@ -74,17 +64,15 @@ static int verdict(struct cli *c, int status, int err_fd)
 		return CLI_OK;
 	said[n > 0 ? n : 0] = '\0';
 	said[strcspn(said, "\n")] = '\0';
-	return runaway_cli_fail(
-		c,
-		exit_code < (int)ARRAY_SIZE(code) && code[exit_code] ? code[exit_code] : "failed",
-		"%s", *said ? said : "runawayd ended without a word");
+	return runaway_cli_fail(c, runaway_cli_code_of(exit_code), "%s",
+				*said ? said : "runawayd ended without a word");
 }
 
 static void child(char **argv, int out_fd, int err_fd)
 {
 	if (dup2(out_fd, STDOUT_FILENO) >= 0 && dup2(err_fd, STDERR_FILENO) >= 0)
 		exec_daemon(argv);
-	dprintf(err_fd, "runawayd, which replays, was not found: %s\n", strerror(errno));
+	dprintf(err_fd, NOT_FOUND "\n", strerror(errno));
 	_exit(CLI_FAILED);
 }
 
@@ -126,5 +114,5 @@ int runaway_cli_lane_replay(struct cli *c, const char *recording, const char *co
 	if (c->json)
 		return as_document(c, argv);
 	exec_daemon(argv);
-	return not_found(c);
+	return runaway_cli_fail(c, "failed", NOT_FOUND, strerror(errno));
 }

@@ -219,13 +219,13 @@ static int parse_position(struct cli *c, const char *arg)
 static void find_form(struct cli *c, int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		const char *next = i + 1 < argc ? argv[i + 1] : "";
+		const struct cli_option *o = runaway_cli_global_options;
+		const char *value, *next = i + 1 < argc ? argv[i + 1] : "";
 
-		if (strcmp(argv[i], "-j") == 0 || strcmp(argv[i], "--json") == 0 ||
-		    strcmp(argv[i], "--output=json") == 0 || strcmp(argv[i], "-ojson") == 0)
+		if (option_is(&o[OPT_JSON], argv[i], &value) && !value)
 			c->json = true;
-		if ((strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--output") == 0) &&
-		    strcmp(next, "json") == 0)
+		if (option_is(&o[OPT_OUTPUT], argv[i], &value) &&
+		    strcmp(value ? value : next, "json") == 0)
 			c->json = true;
 	}
 }

@@ -43,11 +43,6 @@ static int add(struct tree_ids *t, struct runaway_id id)
 	return 0;
 }
 
-static const cJSON *member(const cJSON *o, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(o, key);
-}
-
 static int add_listed(struct tree_ids *t, const cJSON *list)
 {
 	const cJSON *e;
@@ -118,7 +113,7 @@ static int parse_newest(const struct incident *i, enum incident_array array, cJS
 static int fill(const struct daemon *d, const cJSON *action, const cJSON *plan,
 		struct tree_ids *ret)
 {
-	const cJSON *targets = member(member(plan, "plan"), "targets");
+	const cJSON *targets = runaway_json_get(runaway_json_get(plan, "plan"), "targets");
 	uint64_t asked_ns = UINT64_MAX;
 	int err = add_listed(ret, targets);
 
@@ -126,7 +121,7 @@ static int fill(const struct daemon *d, const cJSON *action, const cJSON *plan,
 	(void)runaway_rfc3339_parse(runaway_json_str(action, "asked_at", ""), &asked_ns);
 	ret->cgroup_id = runaway_json_u64(cJSON_GetArrayItem(targets, 0), "cgroup_id", 0);
 	if (err == 0)
-		err = add_listed(ret, member(action, "tree"));
+		err = add_listed(ret, runaway_json_get(action, "tree"));
 	return err < 0 ? err : add_forked(d->model, asked_ns, ret);
 }
 

@@ -55,11 +55,6 @@ static int make_question(struct pending_call *c, const struct incident *i, struc
 	return b->error;
 }
 
-static const cJSON *member(const cJSON *o, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(o, key);
-}
-
 /* ---- explain ---- */
 
 static void on_explained(void *ctx, int err, const cJSON *answer)
@@ -73,8 +68,8 @@ static void on_explained(void *ctx, int err, const cJSON *answer)
 	json_init(&w, &b, false);
 	json_object_begin(&w);
 	json_kv_bool(&w, "allowed", runaway_json_true(answer, "allowed", false));
-	json_kv_cjson(&w, "conditions", member(answer, "conditions"));
-	json_kv_cjson(&w, "targets", member(answer, "targets"));
+	json_kv_cjson(&w, "conditions", runaway_json_get(answer, "conditions"));
+	json_kv_cjson(&w, "targets", runaway_json_get(answer, "targets"));
 	json_object_end(&w);
 	call_result(c, &b);
 }
@@ -170,8 +165,8 @@ static void end_action(const char *begun, const struct gate_outcome *o, const cJ
 	json_init(&w, b, false);
 	if (answer) {
 		json_object_begin(&w);
-		json_kv_cjson(&w, "targets", member(answer, "targets"));
-		json_kv_cjson(&w, "audit_head", member(answer, "audit_head"));
+		json_kv_cjson(&w, "targets", runaway_json_get(answer, "targets"));
+		json_kv_cjson(&w, "audit_head", runaway_json_get(answer, "audit_head"));
 		json_object_end(&w);
 	} else {
 		json_null(&w);
@@ -186,7 +181,7 @@ static const char *outcome_of(const cJSON *answer)
 	bool signalled = false, unknown = false;
 	const cJSON *t;
 
-	cJSON_ArrayForEach (t, member(answer, "targets")) {
+	cJSON_ArrayForEach (t, runaway_json_get(answer, "targets")) {
 		const char *o = runaway_json_str(t, "outcome", "");
 
 		signalled |= strcmp(o, "signalled") == 0;
@@ -199,7 +194,7 @@ static bool any_intent(const cJSON *answer)
 {
 	const cJSON *t;
 
-	cJSON_ArrayForEach (t, member(answer, "targets"))
+	cJSON_ArrayForEach (t, runaway_json_get(answer, "targets"))
 		if (runaway_json_u64(t, "audit_seq", 0) > 0)
 			return true;
 	return false;
@@ -208,7 +203,7 @@ static bool any_intent(const cJSON *answer)
 /* The condition that failed, else what became of the first target. */
 static const char *refusal_of(const cJSON *answer, const char **ret_message)
 {
-	const cJSON *t = cJSON_GetArrayItem(member(answer, "targets"), 0);
+	const cJSON *t = cJSON_GetArrayItem(runaway_json_get(answer, "targets"), 0);
 	const char *reason = runaway_json_str(answer, "reason", "");
 
 	if (!runaway_json_true(answer, "ok", false)) {
@@ -235,8 +230,8 @@ static void reply_applied(struct pending_call *c, const cJSON *answer, const cha
 	json_kv_string(&w, "status", i ? runaway_incident_status_name(i->status) : NULL);
 	json_kv_string(&w, "plan_sha256", c->plan_sha256);
 	json_kv_string(&w, "outcome", outcome);
-	json_kv_cjson(&w, "targets", member(answer, "targets"));
-	json_kv_cjson(&w, "audit_head", member(answer, "audit_head"));
+	json_kv_cjson(&w, "targets", runaway_json_get(answer, "targets"));
+	json_kv_cjson(&w, "audit_head", runaway_json_get(answer, "audit_head"));
 	json_kv_uint(&w, "post_check_in_s", c->d->config.gate.grace_s);
 	json_object_end(&w);
 	call_result(c, &b);

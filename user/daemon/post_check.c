@@ -50,11 +50,6 @@ void post_check_measure(const struct daemon *d, const struct tree_ids *tree, str
 
 /* ---- what the action named ---- */
 
-static const cJSON *member(const cJSON *o, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(o, key);
-}
-
 /* ---- the verdict ---- */
 
 struct checking {
@@ -98,7 +93,7 @@ static bool was_healthy(const cJSON *action, const char *name)
 {
 	const cJSON *h;
 
-	cJSON_ArrayForEach (h, member(member(action, "before"), "health"))
+	cJSON_ArrayForEach (h, runaway_json_get(runaway_json_get(action, "before"), "health"))
 		if (strcmp(runaway_json_str(h, "name", ""), name) == 0)
 			return runaway_json_true(h, "ok", false);
 	return false;
@@ -150,7 +145,7 @@ static void write_check(const struct checking *k, const cJSON *action, const str
 	json_kv_string(&w, "why", v->why);
 	json_kv_uint(&w, "processes_checked", t->count);
 	write_survivors(k->d, t, &w);
-	json_kv_cjson(&w, "before", member(action, "before"));
+	json_kv_cjson(&w, "before", runaway_json_get(action, "before"));
 	json_key(&w, "after");
 	json_object_begin(&w);
 	post_check_measure(k->d, t, &w);
