@@ -45,19 +45,6 @@ __u64 rw_init_start_ns; /* start of pid 1, as its children know it */
 #define RW_FLUSH_MAX 128
 #define RW_YIELD     1024 /* tasks between two bytes of output: read() returns, the rings drain */
 
-/*
- * What a ledger says since it was last counted. The caller adds that to what was
- * counted (it does not put `now` in its place): when the walk and a move to another
- * cgroup count the same time at once, on two CPUs, that is too much by it, and the
- * next count is so much less. The sum of all counts is what the ledger says.
- */
-static __always_inline __u64 since(const __u64 *counted, __u64 now)
-{
-	__u64 was = *(const volatile __u64 *)counted;
-
-	return now > was ? now - was : 0;
-}
-
 /* rw_task_cgroup() of a task that is known as a number only. */
 static __always_inline struct cgroup *cgroup_read(struct task_struct *t)
 {
@@ -83,7 +70,7 @@ static __always_inline struct thread_step thread_step(struct task_struct *t, __u
 	if (s.th && s.th->start_ns == start) {
 		if (s.th->seen != rw_mark)
 			s.th->seen = rw_mark;
-		s.delta_ns = since(&s.th->cpu_ns, now);
+		s.delta_ns = rw_since(&s.th->cpu_ns, now);
 		if (s.delta_ns)
 			rw_add(&s.th->cpu_ns, s.delta_ns);
 		return s;
@@ -114,7 +101,7 @@ static __always_inline void flush(struct task_struct *t, struct rw_proc *e, __u6
 	struct thread_step s = {};
 
 	if (tid == (__u32)BPF_CORE_READ(t, tgid)) {
-		s.delta_ns = since(&e->leader_cpu_ns, now);
+		s.delta_ns = rw_since(&e->leader_cpu_ns, now);
 		if (s.delta_ns)
 			rw_add(&e->leader_cpu_ns, s.delta_ns);
 	} else {
@@ -294,11 +281,11 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 		e = rw_proc_first(t, id);
 		flags = RW_TF_NEW;
 	} else {
-		delta = since(&e->leader_cpu_ns, now);
+		delta = rw_since(&e->leader_cpu_ns, now);
 		if (delta) {
 			rw_add(&e->leader_cpu_ns, delta);
 			rw_add(&e->cpu_ns, delta);
-			rw_task_charge(t, delta);
+			rw_task_charge(t, rw_task_cgroup_id(t, rw_cgroup_ssid), delta);
 		}
 	}
 	changed = flags || delta || rw_scan_resync;
@@ -346,7 +333,7 @@ static __always_inline void visit_thread(struct task_struct *t, struct rw_id *id
 	if (s.th)
 		s.th->cgroup_id = cgroup_id;
 	if (!s.old)
-		rw_task_charge(t, s.delta_ns);
+		rw_task_charge(t, cgroup_id, s.delta_ns);
 	rw_add(&e->cpu_ns, s.delta_ns);
 	ev = rw_sample_reserve(sizeof(*ev), RW_CPU);
 	if (!ev)

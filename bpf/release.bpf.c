@@ -16,11 +16,11 @@ extern __u64 rw_attached_ns;
 static __always_inline __u64 free_old_leader(struct rw_proc *e, const struct rw_thread *th,
 					     __u64 start, __u32 tid, __u64 now)
 {
-	__u64 counted = e->leader_cpu_ns;
+	__u64 delta = rw_since(&e->leader_cpu_ns, now);
 
 	/* So that rw_exec knows. */
 	rw_swap_leaders(e, th, start, tid, now);
-	return now > counted ? now - counted : 0;
+	return delta;
 }
 
 static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 now)
@@ -33,7 +33,7 @@ static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 
 	rw_id_of(p, &id);
 	e = rw_proc_get(&id);
 	if (th && th->start_ns == start) {
-		delta = now > th->cpu_ns ? now - th->cpu_ns : 0;
+		delta = rw_since(&th->cpu_ns, now);
 		rw_thread_del(tid);
 	} else if (e && id.start_ns == start) {
 		delta = free_old_leader(e, th, start, tid, now);
@@ -44,7 +44,7 @@ static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 
 	}
 	if (!delta)
 		return;
-	rw_task_charge(p, delta);
+	rw_task_charge(p, rw_task_cgroup_id(p, rw_cgroup_ssid), delta);
 	if (e)
 		rw_add(&e->cpu_ns, delta);
 }
@@ -57,6 +57,7 @@ static __always_inline void free_thread(struct task_struct *p, __u32 tid, __u64 
  */
 static __always_inline void free_leader(struct task_struct *p)
 {
+	__u64 cgroup_id = rw_task_cgroup_id(p, rw_cgroup_ssid);
 	__u64 own = p->se.sum_exec_runtime, final = own;
 	struct rw_counters *c = rw_counters_here();
 	bool seen = false;
@@ -69,7 +70,7 @@ static __always_inline void free_leader(struct task_struct *p)
 	id.pad = 0;
 	e = rw_proc_get(&id);
 	if (e) {
-		own = own > e->leader_cpu_ns ? own - e->leader_cpu_ns : 0;
+		own = rw_since(&e->leader_cpu_ns, own);
 		final = e->cpu_ns + own;
 		seen = e->seen > 0;
 	} else if (id.start_ns < rw_attached_ns) {
@@ -78,14 +79,14 @@ static __always_inline void free_leader(struct task_struct *p)
 	}
 	if (final < p->signal->sum_sched_runtime)
 		final = p->signal->sum_sched_runtime;
-	rw_task_charge(p, own);
+	rw_task_charge(p, cgroup_id, own);
 	if (!seen && c)
 		rw_add(&c->short_lived_ns, final);
 	ev = rw_sample_reserve(sizeof(*ev), RW_FREE);
 	if (ev) {
 		ev->id = id;
 		ev->cpu_ns = final;
-		ev->cgroup_id = rw_task_cgroup_id(p, rw_cgroup_ssid);
+		ev->cgroup_id = cgroup_id;
 		ev->exit_code = rw_exit_status(p);
 		ev->flags = seen ? 0 : RW_TF_SHORT;
 		bpf_probe_read_kernel(ev->comm, sizeof(ev->comm), p->comm);
@@ -102,7 +103,7 @@ static __always_inline void free_kthread(struct task_struct *p, __u32 tid, __u64
 	__u64 start = p->start_boottime;
 
 	if (th && th->start_ns == start)
-		now = now > th->cpu_ns ? now - th->cpu_ns : 0;
+		now = rw_since(&th->cpu_ns, now);
 	else if (start < rw_attached_ns)
 		now = 0;
 	if (c && now) {

@@ -186,11 +186,23 @@ __hidden void rw_proc_del(const struct rw_id *id);
 /* Index in css_set.subsys whose cgroup counts, or -1: the default (v2) hierarchy. */
 extern const volatile int rw_cgroup_ssid;
 
-/* CPU of a task, to its cgroup. */
-static __always_inline void rw_task_charge(struct task_struct *t, __u64 delta_ns)
+/*
+ * What a ledger says since it was last counted. The caller adds that to what was
+ * counted (it does not put `now` in its place): when the walk and a move to another
+ * cgroup count the same time at once, on two CPUs, that is too much by it, and the
+ * next count is so much less. The sum of all counts is what the ledger says.
+ */
+static __always_inline __u64 rw_since(const __u64 *counted, __u64 now)
 {
-	rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), rw_task_cgroup_id(t, rw_cgroup_ssid),
-			 delta_ns);
+	__u64 was = *(const volatile __u64 *)counted;
+
+	return now > was ? now - was : 0;
+}
+
+/* CPU of a task, to its cgroup, whose id the caller knows already. */
+static __always_inline void rw_task_charge(struct task_struct *t, __u64 cgroup_id, __u64 delta_ns)
+{
+	rw_cgroup_charge(rw_task_cgroup(t, rw_cgroup_ssid), cgroup_id, delta_ns);
 }
 
 static __always_inline void rw_id_of(struct task_struct *t, struct rw_id *id)
