@@ -351,6 +351,16 @@ class Test:
         self.daemons.append(d)
         return d.start() if start else d
 
+    def shared_daemon(self):
+        """
+        As it comes, for every test of the file that asks: where a guest is emulated, its start is
+        half of a test. A test that failed leaves none behind.
+        """
+        if not _keeper:
+            _keeper.append(Test(self.build, "shared_daemon"))
+            _keeper[0].daemon()
+        return _keeper[0].daemons[0]
+
     def check_health(self):
         """Of all daemons, to their end: what was never given back is told then."""
         self._end_daemons()
@@ -399,11 +409,29 @@ class Test:
             print(f"  !! processes stayed in {self.top.dir}: {self.top.pids()}")
 
 
+_keeper = []  # the Test that keeps the shared daemon
+
+
+def _end_shared():
+    """Closes it; why it was not in health, if so."""
+    if not _keeper:
+        return None
+    t = _keeper.pop()
+    try:
+        t.check_health()
+        return None
+    except AssertionError as e:
+        _explain(t)
+        return str(e)
+    finally:
+        t.close()
+
+
 def _explain(t):
     with contextlib.suppress(FileNotFoundError), open(t.path("stderr"), "rb") as f:
         for line in f.read().decode("utf-8", "replace").splitlines()[-20:]:
             print("  ! " + line)
-    for d in t.daemons:
+    for d in t.daemons + [d for keeper in _keeper for d in keeper.daemons]:
         with contextlib.suppress(Exception):
             d.explain()
     sys.stdout.flush()
@@ -425,6 +453,7 @@ def _run_one(build, fn):
         print(f"not ok {fn.__name__} - {why}")
         print("  " + traceback.format_exc().replace("\n", "\n  "))
         _explain(t)
+        _end_shared()
         return "failed"
     finally:
         t.close()
@@ -448,7 +477,13 @@ def main():
             print(f"ok {fn.__name__} # SKIP it loads BPF programs: run it as root")
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that cleaning up runs
-        for fn in wanted:
-            count[_run_one(build, fn)] += 1
+        try:
+            for fn in wanted:
+                count[_run_one(build, fn)] += 1
+        finally:
+            why = _end_shared()
+        if why:
+            print(f"not ok shared_daemon - {why}")
+            count["failed"] += 1
     print("# " + " ".join(f"{k}={v}" for k, v in count.items()), flush=True)
     sys.exit(1 if count["failed"] else 0)

@@ -47,7 +47,7 @@ def shown(daemon, pid):
 
 @test
 def wherever_it_stands(t):
-    daemon = t.daemon()
+    daemon = t.shared_daemon()
     pids = start(t, [(SLEEP, {"A": "x" * n, MARKER: f"run{n}", "Z": "end"}) for n in FILLERS])
     wrong = {}
     for n, pid in zip(FILLERS, pids):
@@ -60,7 +60,7 @@ def wherever_it_stands(t):
 @test
 def nobody_inherits_it_by_accident(t):
     """The buffer that an environment is read into is used again by the next exec."""
-    daemon = t.daemon()
+    daemon = t.shared_daemon()
     what = []
     for n in range(1, 120, 3):
         what += [(["/bin/true"], {"A": "x" * 100, MARKER: "leak"}), (SLEEP, {"B": "y" * n})]
@@ -74,7 +74,7 @@ def nobody_inherits_it_by_accident(t):
 @test
 def the_same_environment_again(t):
     """What the exec before it on this CPU had is not looked through again; one byte more is."""
-    daemon = t.daemon()
+    daemon = t.shared_daemon()
     env = {"A": "x" * 300, MARKER: "again", "Z": "end"}
     what = [(SLEEP, env), (SLEEP, env), (SLEEP, env | {MARKER: "other"}), (SLEEP, env),
             (SLEEP, {"A": "x" * 300}), (SLEEP, env | {"Y": ""})]
@@ -91,8 +91,8 @@ def list_that_grows(t):
     env = {"MY_PIPELINE": "4711", "Z": "end"}
 
     def seen():
-        pp=start(t, [(["/bin/true"], env), (SLEEP, env)])
-        ci = shown(daemon, pp[1])["ci"]
+        pids = start(t, [(["/bin/true"], env), (SLEEP, env)])
+        ci = shown(daemon, pids[1])["ci"]
         return ci and ci["markers"].get("MY_PIPELINE")
 
     assert not seen()

@@ -21,7 +21,7 @@ def pipes(t, argv, **kw):
 
 @test
 def every_orphan_of_an_exit_group(t):
-    daemon = t.daemon()
+    daemon = t.shared_daemon()
     maker = pipes(t, [t.helper("thread_orphans"), str(ROUNDS), str(BATCH), str(THREADS)])
     found = late = 0
     for _ in range(ROUNDS // BATCH):
@@ -55,7 +55,7 @@ def every_orphan_of_an_exit_group(t):
 
 @test
 def main_thread_that_exits_first(t):
-    daemon = t.daemon()
+    daemon = t.shared_daemon()
     p = pipes(t, [t.helper("leader_exits_first")])
     child = int(p.stdout.readline())
     wait_for(lambda: procfs.Stat(p.pid).state == "Z", 5, "the leader is a zombie")
@@ -72,7 +72,7 @@ def main_thread_that_exits_first(t):
 
 @test
 def thread_that_forks_and_exits(t):
-    daemon = t.daemon()
+    daemon = t.shared_daemon()
     p = pipes(t, [t.helper("thread_fork_exits")])
     child = int(p.stdout.readline())
     daemon.wait_ticks(2)
@@ -85,7 +85,7 @@ def thread_that_forks_and_exits(t):
 
 @test
 def exec_by_another_thread(t):
-    daemon = t.daemon()
+    daemon = t.shared_daemon()
     p = pipes(t, [t.helper("thread_exec")])
     word, child = p.stdout.readline().split()
     assert word == b"before"
@@ -106,7 +106,7 @@ def exec_by_another_thread(t):
 
 @test
 def subreaper_that_dies(t):
-    daemon = t.daemon()
+    daemon = t.shared_daemon()
     hold_read, hold_write = os.pipe()
     t.defer(os.close, hold_write)
     p = pipes(t, [t.helper("subreaper"), str(hold_read)], pass_fds=(hold_read,))
@@ -128,7 +128,7 @@ def subreaper_that_dies(t):
 def orphan_in_a_pid_namespace(t):
     """Its reaper is init of its namespace: pid 1 there, another pid here."""
     t.need("unshare")
-    daemon = t.daemon()
+    daemon = t.shared_daemon()
     p = pipes(t, ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c",
                   'sh -c "sleep 600 & sleep 0.2; kill -9 \\$\\$"; read line'])
 

@@ -13,7 +13,7 @@ from soak import SEED, experiment, main  # first: it knows where the harness is
 LIMIT_S = 4 * 3600  # a million forks take more than one
 # Whether runs are skipped there for certain: from 7.0 on a tracepoint's programs are preempted.
 MISSES = {"7": True, "6.1-preempt": False}
-# make check runs misses.py with 4,000 forks; each boot here is another storm with the whole count.
+# make check runs misses.py with 1,600 forks; each boot here is another storm with the whole count.
 HEALED = re.compile(r"# (\d+) forks, (\d+) orphans, (\d+) runs skipped: (.*)$", re.M)
 # guest -> counts of L1 (rounded down to whole batches), L2 and L3 (of each shape there)
 LINEAGE = {"5.10": (5400, 2000, 20), "6.1": (5400, 2000, 20), "6.12": (5400, 2000, 20),

@@ -17,8 +17,8 @@ import procfs
 from harness import POLL_S, main, test, wait_for
 from scenes import OrphanMaker
 
-FORKS, STORMS = 1000, 4
-ORPHANS = 300
+FORKS, STORMS = 400, 4
+ORPHANS = 120
 # From 7.0 on runs are skipped under load, and it is waited for; 6.1 has yet to skip its first.
 SKIPS = os.environ["RUNAWAY_GUEST"] == "7"
 COUNT = int(os.environ.get("RUNAWAY_MISS_FORKS", "0"))  # so many forks, whenever the first is skipped
