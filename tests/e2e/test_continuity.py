@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """While the daemon is replaced the kernel keeps watching, and the next one knows what this one knew."""
 
 import json

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """The shipped alert rules in a real Prometheus: the page that the on-call person gets."""
 
 import os

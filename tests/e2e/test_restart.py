@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """kill -9 of the daemon at random moments of the main case: one incident, one id, one chain."""
 
 import json

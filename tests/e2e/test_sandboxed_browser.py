@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """Chromium with its sandbox, as people run it who are not root: namespaces within namespaces."""
 
 import os

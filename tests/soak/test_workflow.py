@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# beside: yes
 """
 Daemon or gate are killed at random moments while incidents walk from open to post_check. Their
 people ask again until they get there; what must hold is looked at after each restart.
