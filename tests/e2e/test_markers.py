@@ -30,11 +30,31 @@ os.waitpid(pids[-1], 0)
 """
 
 
-def start(t, what):
+def start_once(t, what):
     p = t.spawn([sys.executable, "-c", SPAWN], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     p.stdin.write(json.dumps(what).encode())
     p.stdin.close()
     return json.loads(p.stdout.readline())
+
+
+def skipped(daemon):
+    return daemon.metrics().get("runaway_program_misses_total", program="rw_exec") or 0
+
+
+def start(t, daemon, what):
+    """
+    Their pids, once each exec was seen: from 7.0 on the kernel skips a program's run now and then
+    and counts it, and what an environment held that nobody saw is not to be had later.
+    """
+    for _ in range(5):
+        before = skipped(daemon)
+        pids = start_once(t, what)
+        shown(daemon, pids[-1])
+        daemon.wait_ticks(1)
+        if skipped(daemon) == before:
+            break
+        print("  # a run of rw_exec was skipped: once more")
+    return pids
 
 
 def shown(daemon, pid):
@@ -48,7 +68,7 @@ def shown(daemon, pid):
 @test
 def wherever_it_stands(t):
     daemon = t.shared_daemon()
-    pids = start(t, [(SLEEP, {"A": "x" * n, MARKER: f"run{n}", "Z": "end"}) for n in FILLERS])
+    pids = start(t, daemon, [(SLEEP, {"A": "x" * n, MARKER: f"run{n}", "Z": "end"}) for n in FILLERS])
     wrong = {}
     for n, pid in zip(FILLERS, pids):
         ci = shown(daemon, pid)["ci"]
@@ -64,7 +84,7 @@ def nobody_inherits_it_by_accident(t):
     what = []
     for n in range(1, 120, 3):
         what += [(["/bin/true"], {"A": "x" * 100, MARKER: "leak"}), (SLEEP, {"B": "y" * n})]
-    pids = start(t, what)[1::2]
+    pids = start(t, daemon, what)[1::2]
     # Other markers may be those of the job that runs this: inherited, as they should be.
     wrong = {pid: ci for pid in pids
              if (ci := shown(daemon, pid)["ci"]) and MARKER in ci["markers"]}
@@ -80,7 +100,7 @@ def the_same_environment_again(t):
             (SLEEP, {"A": "x" * 300}), (SLEEP, env | {"Y": ""})]
     want = ["again", "again", "other", "again", None, "again"]
     got = [((shown(daemon, pid)["ci"] or {}).get("markers") or {}).get(MARKER)
-           for pid in start(t, what)]
+           for pid in start(t, daemon, what)]
     assert got == want, got
 
 
@@ -91,7 +111,7 @@ def list_that_grows(t):
     env = {"MY_PIPELINE": "4711", "Z": "end"}
 
     def seen():
-        pids = start(t, [(["/bin/true"], env), (SLEEP, env)])
+        pids = start(t, daemon, [(["/bin/true"], env), (SLEEP, env)])
         ci = shown(daemon, pids[1])["ci"]
         return ci and ci["markers"].get("MY_PIPELINE")
 
