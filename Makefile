@@ -383,11 +383,11 @@ clean:
 ## this text
 help:
 	@echo 'Targets:'
-	@awk '/^## /{d=substr($$0,4);next} d&&/^[a-z0-9-]+:/{sub(/:.*/,"");printf "  %-12s %s\n",$$0,d;d=""}' Makefile
+	@awk '/^## /{d=substr($$0,4);next} d&&/^[a-z0-9-]+:/{sub(/:.*/,"");printf "  %-13s %s\n",$$0,d;d=""}' Makefile
 	@echo 'Variables:'
-	@echo '  V=1          print the commands'
-	@echo '  SAN=1        address and undefined-behaviour sanitizers, in build/san'
-	@echo '  WERROR=1     warnings are errors (always so with CI=true)'
+	@echo '  V=1           print the commands'
+	@echo '  SAN=1         address and undefined-behaviour sanitizers, in build/san'
+	@echo '  WERROR=1      warnings are errors (always so with CI=true)'
 	@echo '  DESTDIR= PREFIX=   where install puts things ($(PREFIX))'
 	@echo '  CC= CLANG= BPFTOOL=   tools ($(CC), $(CLANG), $(BPFTOOL))'
 
