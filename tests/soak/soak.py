@@ -3,7 +3,8 @@
 The frame of the storms. An experiment is a test of the end-to-end harness that counts what it
 tried and what came out wrong; its count is small in `make check` and the published one in
 `make soak` (RUNAWAY_SOAK=full). Each prints one row, as JSON behind "# row ", whatever happens:
-tried, wrong, seed, kernel, time. RUNAWAY_SOAK_SEED repeats a run; RUNAWAY_SOAK_COUNT is another count than the published one.
+tried, wrong, seed, kernel, time. RUNAWAY_SOAK_SEED repeats a run; RUNAWAY_SOAK_COUNT is another count than the published one;
+after RUNAWAY_SOAK_LIMIT_S no cycle begins in those that take their cycles from row.cycles().
 
     @experiment("L2", "exit_group race", check=1000, full=20000)
     def exit_group_race(t, row):
@@ -27,6 +28,7 @@ import harness  # noqa: E402  pylint: disable=wrong-import-position
 
 FULL = os.environ.get("RUNAWAY_SOAK") in ("full", "long")
 LONG = os.environ.get("RUNAWAY_SOAK") == "long"  # a day of it
+LIMIT_S = float(os.environ.get("RUNAWAY_SOAK_LIMIT_S") or "inf")
 SEED = int(os.environ.get("RUNAWAY_SOAK_SEED") or random.SystemRandom().randrange(1 << 31))
 # What a kernel says when something of ours (or of it) went wrong: CI of the kernel looks for the same.
 SPLAT = re.compile(r"BUG:|WARNING:|Oops|KASAN|KFENCE|INFO: task .* blocked|rcu.*stall|"
@@ -43,6 +45,15 @@ class Row:
         self.notes = []
         self.kernel = f"{os.uname().release} {os.uname().machine}"  # or that of a guest
         self.rng = random.Random(f"{SEED}/{name}")
+
+    def cycles(self):
+        """As many as were asked for, or as begin before the time is up."""
+        until = time.monotonic() + LIMIT_S
+        for n in range(self.count):
+            if time.monotonic() > until:
+                self.note(f"{n} of {self.count} before the time was up")
+                return
+            yield n
 
     def note(self, text):
         """What else is worth a place in the table."""

@@ -60,7 +60,7 @@ def rings_full(t, row):
     daemon = t.daemon()
     books, maker = Books(daemon), OrphanMaker(t)
     daemon.wait_ticks(1)
-    for _ in range(row.count):
+    for _ in row.cycles():
         rescans = daemon.api("status")["scan"]["rescans"]["loss"]
         orphans = overflow_once(t, daemon, maker, books)
         row.tried += 1
@@ -123,7 +123,7 @@ def process_map_full(t, row):
     limit = max(512, len(procfs.all_stats()) + 256)
     daemon = t.daemon({"limits": {"processes": limit}, "sample_interval_ms": 500})
     maker = OrphanMaker(t)
-    for n in range(row.count):
+    for n in row.cycles():
         before = refused(daemon, "processes")
         p = crowd(t, many)
         row.tried += 1
@@ -172,7 +172,7 @@ def cgroup_map_full(t, row):
     many = limit + 900
     daemon = t.daemon({"limits": {"cgroups": limit, "metric_series": 1},
                        "sample_interval_ms": 500})
-    for _ in range(row.count):
+    for _ in row.cycles():
         before = refused(daemon, "cgroups")
         folders = [top.child(f"g{i}") for i in range(many)]
         p = t.spawn([t.helper("bench_mk"), str(many), top.dir, str(many)],
