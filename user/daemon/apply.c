@@ -35,22 +35,21 @@ static char *approval_text(const struct incident *i)
 
 static int make_question(struct pending_call *c, const struct incident *i, struct strbuf *b)
 {
-	struct runaway_plan *plan = calloc(1, sizeof(*plan));
-	_cleanup_free_ struct runaway_plan *owned = plan;
+	_cleanup_free_ struct runaway_plan *plan = calloc(1, sizeof(*plan));
 	_cleanup_free_ char *plan_text = newest(i, INCIDENT_PLANS, "plan");
 	_cleanup_free_ char *approval = approval_text(i);
 	struct json_writer w;
+	bool readable;
 
 	if (!plan || !plan_text || !approval)
 		return -ENOMEM;
 	/* A plan that cannot be read matches no rule; the gate says why it cannot. */
-	if (runaway_plan_read(plan_text, strlen(plan_text), plan) < 0)
-		plan = NULL;
+	readable = runaway_plan_read(plan_text, strlen(plan_text), plan) >= 0;
 	json_init(&w, b, false);
 	json_object_begin(&w);
 	json_kv_string(&w, "plan", plan_text);
 	json_kv_string(&w, "approval", approval);
-	json_kv_bool(&w, "rule_matches", plan && plan_rule_matches(c->d, i, plan));
+	json_kv_bool(&w, "rule_matches", readable && plan_rule_matches(c->d, i, plan));
 	json_object_end(&w);
 	return b->error;
 }

@@ -121,8 +121,7 @@ static enum runaway_reason credentials(const struct pending_call *c, const struc
 static enum runaway_reason requester(const struct pending_call *c, const struct incident *i,
 				     const char *plan_text)
 {
-	struct runaway_plan *plan = calloc(1, sizeof(*plan));
-	_cleanup_free_ struct runaway_plan *owned = plan;
+	_cleanup_free_ struct runaway_plan *plan = calloc(1, sizeof(*plan));
 
 	if (!plan || runaway_plan_read(plan_text, strlen(plan_text), plan) < 0)
 		return RUNAWAY_REASON_PLAN_INVALID;
