@@ -119,7 +119,7 @@ int BPF_PROG(rw_signal, int sig, struct kernel_siginfo *info, struct task_struct
 	e->sig = nr;
 	e->code = code;
 	e->flags = (group ? RW_SF_GROUP : 0) | (handler > 1 ? RW_SF_HANDLED : 0) |
-		   (code > 0 ? RW_SF_KERNEL : 0);
+		   (handler == 1 ? RW_SF_IGNORED : 0) | (code > 0 ? RW_SF_KERNEL : 0);
 	BPF_CORE_READ_STR_INTO(&e->comm, task, group_leader, comm);
 	fill_sender(e);
 	rw_event_submit(e, false);

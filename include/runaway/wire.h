@@ -198,6 +198,9 @@ enum rw_signal_flags {
 	RW_SF_GROUP = 1 << 0,	/* to the process, not to one of its threads */
 	RW_SF_HANDLED = 1 << 1, /* the target has a handler for it */
 	RW_SF_KERNEL = 1 << 2,	/* the kernel sent it: `sender` only happened to run */
+	RW_SF_IGNORED =
+		1 << 3, /* ignored, but blocked (or the target traced) when it came: it waits,
+			 * and ends the target only if that one thinks better of it first */
 };
 
 /* A signal that ends a process, to one whose tree is being looked at (map rw_watch). */

@@ -265,15 +265,21 @@ def submitted_at_once(t, n, at_once=20):
 
 # About a hundredth of a core.
 BURN = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); done; sleep 0.05"
-# kind: (what it does on SIGTERM, is the post-check to pass, is the signal one that ends somebody)
+# What the events of the signal may say of `ignored`, one for each of them.
+ENDS, NOT_NOTED, HELD_BACK = ([False],), ([], [True]), ([True],)
+# A shell blocks all signals while it forks. This one never takes its SIGTERM.
+BLOCKS = ("import signal as s, time; s.pthread_sigmask(s.SIG_BLOCK, {s.SIGTERM}); "
+          "s.signal(s.SIGTERM, s.SIG_IGN)\nwhile True: sum(range(20000)); time.sleep(0.05)")
+# kind: (what it does on SIGTERM, is the post-check to pass, what is noted of the signal)
 ENDINGS = {
-    "ends": (f"while :; do {BURN}; done", True, True),
-    "ignores it": (f"trap '' TERM; while :; do {BURN}; done", False, False),
-    "takes it and stays": (f"trap : TERM; while :; do {BURN}; done", False, True),
-    "ends late": (f"trap 'sleep 0.3; exit 0' TERM; while :; do {BURN}; done", True, True),
+    "ends": (f"while :; do {BURN}; done", True, ENDS),
+    "ignores it": (f"trap '' TERM; while :; do {BURN}; done", False, NOT_NOTED),
+    "ignores and blocks it": (f"exec python3 -c '{BLOCKS}'", False, HELD_BACK),
+    "takes it and stays": (f"trap : TERM; while :; do {BURN}; done", False, ENDS),
+    "ends late": (f"trap 'sleep 0.3; exit 0' TERM; while :; do {BURN}; done", True, ENDS),
     "leaves a child": (f"(trap '' TERM; while :; do {BURN}; done) & "
-                       f"trap 'exit 0' TERM; while :; do {BURN}; done", False, True),
-    "has ended just before": (f"while :; do {BURN}; done", None, False),
+                       f"trap 'exit 0' TERM; while :; do {BURN}; done", False, ENDS),
+    "has ended just before": (f"while :; do {BURN}; done", None, None),
 }
 
 
@@ -296,8 +302,9 @@ def look_after(s, pid, incident, expected, noted):
     doc = wait_for(lambda: s.readback(incident)["post_checks"] and s.readback(incident), 30,
                    f"a post-check of {incident}")
     check, signals = doc["post_checks"][-1], s.events(incident, "signal")
-    sent = [e["data"]["name"] for e in signals if e["data"]["target"]["pid"] == pid]
-    if sent != ["SIGTERM"] * noted or [a["outcome"] for a in doc["actions"]] != ["signalled"]:
+    sent = [e["data"] for e in signals if e["data"]["target"]["pid"] == pid]
+    if any(e["name"] != "SIGTERM" for e in sent) or [e["ignored"] for e in sent] not in noted or \
+            [a["outcome"] for a in doc["actions"]] != ["signalled"]:
         return f"sent {sent}, told {doc['actions']}"
     if check["ok"] is not expected or bool(check["survivors"]) is expected:
         return f"post-check {check}"

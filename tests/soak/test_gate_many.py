@@ -34,8 +34,8 @@ def unusual_targets(t, row):
         row.tried += row.count
 
 
-@experiment("G12", "targets that end at SIGTERM, ignore it, stay with a handler, end late, leave a "
-            "child, or have ended just before: what the post-check says", check=None, full=1000)
+@experiment("G12", "targets that end at SIGTERM, ignore it, block it, stay with a handler, end late, "
+            "leave a child, or have ended just before: what the post-check says", check=None, full=1000)
 def post_checks(t, row):
     for kind, why in gateattacks.endings(t, row.count):
         row.bad(f"{kind}: {why}")

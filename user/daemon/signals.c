@@ -187,6 +187,7 @@ static void write_signal(const struct rw_signal *r, const struct runaway_model *
 	json_stringf(&w, "SIG%s", name_of(r->sig));
 	json_kv_time(&w, "sent_at", runaway_model_realtime(m, r->hdr.time_ns));
 	json_kv_bool(&w, "handled", r->flags & RW_SF_HANDLED);
+	json_kv_bool(&w, "ignored", r->flags & RW_SF_IGNORED);
 	json_kv_int(&w, "si_code", r->code);
 	write_process(&w, "target", &r->id, r->comm);
 	json_object_end(&w);
@@ -206,6 +207,7 @@ static void note(struct daemon *d, const struct rw_signal *r, const char *incide
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	_cleanup_free_ char *reason = NULL;
+	const char *ignored = r->flags & RW_SF_IGNORED ? ", which ignored it" : "";
 	struct incident_step what = { .remediation = REMEDIATION_MAX };
 
 	if (runaway_incident_notes(d->store, incident_id) >= NOTES_MAX) {
@@ -214,12 +216,12 @@ static void note(struct daemon *d, const struct rw_signal *r, const char *incide
 	}
 	write_signal(r, d->model, &b);
 	if (r->flags & RW_SF_KERNEL)
-		(void)!asprintf(&reason, "the kernel sent SIG%s to %.16s (pid %u)", name_of(r->sig),
-				r->comm, r->id.pid);
+		(void)!asprintf(&reason, "the kernel sent SIG%s to %.16s (pid %u)%s",
+				name_of(r->sig), r->comm, r->id.pid, ignored);
 	else
-		(void)!asprintf(&reason, "%.16s (pid %u, uid %u) sent SIG%s to %.16s (pid %u)",
+		(void)!asprintf(&reason, "%.16s (pid %u, uid %u) sent SIG%s to %.16s (pid %u)%s",
 				r->sender_comm, r->sender.pid, r->sender_uid, name_of(r->sig),
-				r->comm, r->id.pid);
+				r->comm, r->id.pid, ignored);
 	if (b.error || !reason)
 		return;
 	what.realtime_ns = runaway_model_realtime(d->model, r->hdr.time_ns);

@@ -41,16 +41,22 @@ static int tear_down(void **state _unused_)
 	return 0;
 }
 
-static void seen(uint32_t pid)
+static void seen_with(uint32_t pid, uint32_t flags)
 {
 	struct rw_signal r = { .hdr = { .time_ns = h.now_ns },
 			       .id = id_of(pid),
 			       .sender = { .pid = 7, .start_ns = 7 },
 			       .sig = SIGTERM,
+			       .flags = flags,
 			       .comm = "target",
 			       .sender_comm = "somebody" };
 
 	signals_seen(&d, &r);
+}
+
+static void seen(uint32_t pid)
+{
+	seen_with(pid, 0);
 }
 
 static void adopt(void)
@@ -84,6 +90,41 @@ static void test_root_and_child_are_told(void **state _unused_)
 		assert_int_equal(runaway_json_num(target, "pid", 0), n++ == 0 ? CHILD : ROOT);
 	}
 	assert_int_equal(n, 2);
+}
+
+static void test_what_the_target_does_with_it(void **state _unused_)
+{
+	static const struct {
+		uint32_t flags;
+		bool handled, ignored;
+		const char *reason;
+	} kind[] = {
+		{ 0, false, false, "somebody (pid 7, uid 0) sent SIGTERM to target (pid 100)" },
+		{ RW_SF_HANDLED, true, false,
+		  "somebody (pid 7, uid 0) sent SIGTERM to target (pid 100)" },
+		{ RW_SF_IGNORED, false, true,
+		  "somebody (pid 7, uid 0) sent SIGTERM to target (pid 100), which ignored it" },
+		{ RW_SF_IGNORED | RW_SF_KERNEL, false, true,
+		  "the kernel sent SIGTERM to target (pid 100), which ignored it" },
+	};
+	_cleanup_cjson_ cJSON *doc = NULL;
+	const cJSON *e;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kind); i++)
+		seen_with(ROOT, kind[i].flags);
+	adopt();
+	doc = readback(&h, incident);
+	cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(doc, "events")) {
+		const cJSON *data = cJSON_GetObjectItemCaseSensitive(e, "data");
+
+		if (strcmp(runaway_json_str(e, "type", ""), "signal") != 0)
+			continue;
+		assert_int_equal(runaway_json_true(data, "handled", false), kind[n].handled);
+		assert_int_equal(runaway_json_true(data, "ignored", false), kind[n].ignored);
+		assert_string_equal(runaway_json_str(e, "reason", ""), kind[n++].reason);
+	}
+	assert_int_equal(n, ARRAY_SIZE(kind));
 }
 
 static void test_incidents_that_are_over_stay_as_they_are(void **state _unused_)
@@ -164,6 +205,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_root_and_child_are_told),
+		TEST(test_what_the_target_does_with_it),
 		TEST(test_incidents_that_are_over_stay_as_they_are),
 		TEST(test_a_flood_is_counted),
 		TEST(test_survivors_are_watched),
