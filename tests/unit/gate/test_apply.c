@@ -24,11 +24,44 @@ static void nothing_to_go_by(_unused_ void **state)
 	pid_t pid = start_target();
 
 	documents_for(pid);
+	strbuf_reset(&plan_text);
+	assert_applied("not_allowed", "plan_missing");
+	documents_for(pid);
 	strbuf_reset(&approval_text);
 	assert_applied("not_allowed", "approval_missing");
 	strbuf_reset(&plan_text);
 	assert_applied("not_allowed", "plan_missing");
 	assert_int_equal(terms_of(pid), 0);
+	end_target(pid);
+}
+
+static void sign_approval(const struct runaway_key *key)
+{
+	struct runaway_approval a;
+
+	assert_int_equal(runaway_approval_read(approval_text.data, approval_text.len, &a), 0);
+	assert_int_equal(runaway_approval_sign(&a, key->secret), 0);
+	strbuf_reset(&approval_text);
+	assert_int_equal(runaway_approval_write(&a, &approval_text), 0);
+}
+
+static void signed_by_its_owner(_unused_ void **state)
+{
+	struct runaway_key key, stranger;
+	pid_t pid = start_target();
+
+	runaway_key_generate(&key);
+	runaway_key_generate(&stranger);
+	test_key(&g->config, "anna", &key);
+	g->config.require_signature = true;
+	documents_for(pid);
+	assert_applied("not_allowed", "approval_unsigned");
+	sign_approval(&stranger);
+	assert_applied("not_allowed", "approval_unknown_key");
+	assert_int_equal(terms_of(pid), 0);
+	sign_approval(&key);
+	assert_applied("signalled", "");
+	assert_int_equal(terms_of(pid), 1);
 	end_target(pid);
 }
 
@@ -64,11 +97,15 @@ static void no_descriptor_stays_open(_unused_ void **state)
 static void a_check_sends_and_writes_nothing(_unused_ void **state)
 {
 	pid_t pid = start_target();
+	const cJSON *target;
 	cJSON *answer;
 
 	documents_for(pid);
 	answer = ask_about("check");
 	assert_true(runaway_json_true(answer, "allowed", false));
+	target = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(answer, "targets"), 0);
+	assert_int_equal(runaway_json_u64(target, "pid", 0), pid);
+	assert_null(cJSON_GetObjectItemCaseSensitive(target, "outcome"));
 	cJSON_Delete(answer);
 	assert_int_equal(terms_of(pid), 0);
 	assert_int_equal(g->audit.seq, 0);
@@ -308,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_signal),
 		TEST(nothing_to_go_by),
+		TEST(signed_by_its_owner),
 		TEST(no_descriptor_stays_open),
 		TEST(a_check_sends_and_writes_nothing),
 		TEST(a_second_time_is_refused),

@@ -186,6 +186,7 @@ static void actuator_that_is_gone(_unused_ void **state)
 	step_number = 0;
 	at_step = kill_actuator;
 	assert_applied("refused", "send_failed");
+	assert_int_equal(g->actuator.fd, -1);
 	at_step = NULL;
 	documents_for(pid);
 	assert_applied("not_allowed", "actuator_gone");

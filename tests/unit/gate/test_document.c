@@ -251,6 +251,20 @@ static void other_texts_are_refused(_unused_ void **state)
 	refuses("{\"args_sha256\"", "1,{\"args_sha256\"");
 }
 
+/* Far more than there is room for, in a text that is short enough: nothing is written over. */
+static void no_room_is_overrun(_unused_ void **state)
+{
+	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT, list = STRBUF_INIT;
+
+	for (size_t i = 0; i < RUNAWAY_DOCUMENT_MAX / 5; i++) {
+		strbuf_adds(&name, "olga");
+		strbuf_adds(&list, i ? ",\"a\"" : "[\"a\"");
+	}
+	strbuf_addc(&list, ']');
+	refuses("olga", name.data);
+	refuses("[\"targets_gone\",\"cpu_fell\"]", list.data);
+}
+
 static void empty_and_long_texts_are_refused(_unused_ void **state)
 {
 	_cleanup_free_ char *big = malloc(RUNAWAY_DOCUMENT_MAX + 1);
@@ -291,10 +305,50 @@ static void what_cannot_be_told_is_not_written(_unused_ void **state)
 		memset(plan.target[i].cgroup_path, 1, RUNAWAY_PATH - 1);
 	}
 	assert_int_equal(runaway_plan_write(&plan, &b), -EMSGSIZE);
+	/* However long it has become by then. */
+	plan.target[RUNAWAY_TARGETS_MAX - 1].args_sha256[0] = 'G';
+	assert_int_equal(runaway_plan_write(&plan, &b), -EINVAL);
 	assert_string_equal(b.data, "before");
 	b.error = -ENOMEM;
 	test_plan(&plan);
 	assert_int_equal(runaway_plan_write(&plan, &b), -ENOMEM);
+}
+
+static void what_is_just_possible_is_written(_unused_ void **state)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	struct runaway_plan plan, back;
+	size_t room;
+
+	test_plan(&plan);
+	plan.created_realtime_ns = NSEC_PER_MSEC;
+	plan.target_count = RUNAWAY_TARGETS_MAX;
+	for (size_t i = 0; i < RUNAWAY_TARGETS_MAX; i++) {
+		plan.target[i] = plan.target[0];
+		plan.target[i].exe[0] = plan.target[i].cgroup_path[0] = '\0';
+	}
+	assert_int_equal(runaway_plan_write(&plan, &b), 0);
+	room = RUNAWAY_DOCUMENT_MAX - b.len;
+	/* A control character takes six bytes, a letter one. */
+	memset(plan.target[0].exe, 'a', room % 6);
+	plan.target[0].exe[room % 6] = '\0';
+	room /= 6;
+	for (size_t i = 0; i < RUNAWAY_TARGETS_MAX; i++) {
+		size_t n = MIN(room, (size_t)RUNAWAY_PATH - 1);
+
+		memset(plan.target[i].cgroup_path, 1, n);
+		plan.target[i].cgroup_path[n] = '\0';
+		room -= n;
+	}
+	strbuf_reset(&b);
+	assert_int_equal(runaway_plan_write(&plan, &b), 0);
+	assert_int_equal(room, 0);
+	assert_int_equal(b.len, RUNAWAY_DOCUMENT_MAX);
+	assert_int_equal(runaway_plan_read(b.data, b.len, &back), 0);
+	/* One letter more. */
+	plan.target[1].exe[0] = 'b';
+	plan.target[1].exe[1] = '\0';
+	assert_int_equal(runaway_plan_write(&plan, &b), -EMSGSIZE);
 }
 
 static void signatures_fit_one_text_and_one_key(_unused_ void **state)
@@ -407,8 +461,10 @@ int main(void)
 		cmocka_unit_test(releases_come_back),
 		cmocka_unit_test(each_flipped_byte_shows),
 		cmocka_unit_test(other_texts_are_refused),
+		cmocka_unit_test(no_room_is_overrun),
 		cmocka_unit_test(empty_and_long_texts_are_refused),
 		cmocka_unit_test(what_cannot_be_told_is_not_written),
+		cmocka_unit_test(what_is_just_possible_is_written),
 		cmocka_unit_test(signatures_fit_one_text_and_one_key),
 		cmocka_unit_test(swapped_members_do_not_verify),
 		cmocka_unit_test(releases_are_signed_as_such),

@@ -317,6 +317,7 @@ static void looks_at_a_process(_unused_ void **state)
 	a = ask(text);
 	assert_false(runaway_json_true(a, "pass", true));
 	assert_string_equal(runaway_json_str(a, "reason", ""), "target_gone");
+	assert_null(cJSON_GetObjectItemCaseSensitive(a, "pid"));
 	cJSON_Delete(a);
 	a = ask("{\"type\":\"look\",\"id\":\"1\",\"pid\":4294967297}");
 	assert_string_equal(runaway_json_str(a, "reason", ""), "target_gone");
