@@ -8,9 +8,10 @@ import signal
 import subprocess
 
 import procfs
-from harness import few, main, test, wait_for
+from harness import SLOWNESS, few, main, test, wait_for
 
 FORKS = few(20000)
+EXECS = few(1500)
 TOLERANCE = 0.005
 LINKS = 10  # of a daemon: when so many are there, fork, exec and free are
 
@@ -32,7 +33,7 @@ def compare(t, daemon, argv, what):
              "it waits for the word")
     daemon.wait_ticks(2)
     before_seen, before_true = seen_seconds(daemon, cgroup), cgroup.cpu_usec() / 1e6
-    p.communicate(b"\n", timeout=120)
+    p.communicate(b"\n", timeout=120 * SLOWNESS)
     assert p.returncode == 0, argv
     daemon.wait_ticks(2)
     true = cgroup.cpu_usec() / 1e6 - before_true
@@ -64,7 +65,7 @@ def untold(daemon):
 def storm_that_execs(t):
     """Kernels that tell no program of some releases do so in batches: another try, then."""
     daemon = t.daemon()
-    loop = "i=0; while [ $i -lt 1500 ]; do /bin/true; i=$((i+1)); done"
+    loop = f"i=0; while [ $i -lt {EXECS} ]; do /bin/true; i=$((i+1)); done"
     for n in range(3):
         before = untold(daemon)
         _, _, gap = compare(t, daemon, ["sh", "-c", loop], f"execs{n}")
@@ -83,7 +84,7 @@ def a_number_that_is_given_away_again(t):
     helper = t.helper("pid_again")
     _, true, gap = compare(t, daemon, [helper, "6", "350"], "again")
     worked = int(t.spawn([helper, "20", "1"], stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE).communicate(timeout=60)[0])
+                         stdout=subprocess.PIPE).communicate(timeout=60 * SLOWNESS)[0])
     assert worked >= 10, f"{worked} of 20 numbers could be had again"
     assert true > 0.3, "it burned next to nothing"
     assert abs(gap) <= TOLERANCE, f"{gap * 100:+.3f} %"
@@ -102,7 +103,7 @@ def old_leaders_released_before_their_exec_is_told(t):
         assert p.stdout.readline() == b"ready\n"
         daemon.wait_ticks(3)
         p.stdin.write(b"\n")
-        assert p.wait(20) == 0
+        assert p.wait(20 * SLOWNESS) == 0
     daemon.wait_ticks(3)
     true, seen = cgroup.cpu_usec() / 1e6, seen_seconds(daemon, cgroup)
     print(f"  # cpu.stat {true:.3f} s, seen {seen:.3f} s, {(seen - true) / true * 100:+.3f} %")
@@ -150,7 +151,7 @@ def those_that_execute_while_it_starts(t):
     daemon.proc.send_signal(signal.SIGCONT)
     wait_for(daemon.is_ready, 15, "it goes on")
     p.stdin.close()
-    assert p.wait(20) == 0
+    assert p.wait(20 * SLOWNESS) == 0
     daemon.wait_ticks(3)
     true, seen = cgroup.cpu_usec() / 1e6 - before, seen_seconds(daemon, cgroup)
     print(f"  # {before:.3f} s before, {true:.3f} s since, seen {seen:.3f} s")

@@ -140,7 +140,7 @@ def a_thread_that_moves_alone(t):
         was = part.cpu_usec()
         wait_for(lambda p=part, n=was: p.cpu_usec() >= n + 300000, 60, "it burns there")
     proc.stdin.close()
-    assert proc.wait(10) == 0
+    assert proc.wait(10 * SLOWNESS) == 0
     daemon.wait_ticks(2)
     assert shown(daemon, domain.label)["path"] == domain.label
     for part in parts:

@@ -223,7 +223,7 @@ def two_daemons_on_one_pin_directory(t):
     first = pinned_daemon(t)
     second = pinned_daemon(t, name="second", start=False)
     second.spawn()
-    assert second.proc.wait(10) == 1, "the second refuses"
+    assert second.proc.wait(10 * SLOWNESS) == 1, "the second refuses"
     assert first.pins.encode() in second.log() and b"another daemon" in second.log(), second.log()
     r = run(t, "--unload", "--pin-dir", first.pins)
     assert r.returncode == 1 and b"another daemon" in r.stderr, r
