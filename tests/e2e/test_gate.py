@@ -64,6 +64,11 @@ def the_whole_path(t):
     wait_for(lambda: s.d.metrics().get("runaway_gate_kernel_enforced") ==
              s.gate_status()["kernel_enforced"], 10, "metrics say whether the kernel enforces it")
     pid, incident = s.orphan()
+    # Asked before there is a plan, every condition is listed all the same.
+    doc = s.ctl(None, "incident", "apply", incident, "--explain")
+    missing = {c["name"]: c["reason"] for c in doc["conditions"] if not c["pass"]}
+    assert not doc["allowed"] and missing["dry_run"] == "plan_missing", doc
+    assert missing["approval"] == "approval_missing" and len(doc["conditions"]) > 6, doc
     digest, plan = s.plan(incident)
     check_plan(t, s, pid, digest, plan)
     assert s.status(incident) == "dry_run_ready" and alive(pid)
@@ -71,6 +76,7 @@ def the_whole_path(t):
     # Nobody has approved: what is missing is named, asked and refused.
     doc, missing = s.explain(incident, digest)
     assert not doc["allowed"] and missing["approval"] == "approval_missing", doc
+    assert s.ctl(None, "incident", "apply", incident, "--explain") == doc, "the newest plan"
     assert set(missing) <= {"approval", "window", "evidence"}, missing
     assert s.apply_refused(incident, digest) == "approval_missing"
     assert s.status(incident) == "dry_run_ready"
@@ -137,6 +143,8 @@ def who_may_do_what(t):
     for verb in (["dry-run", incident], ["no-action", incident, "--reason", "x"],
                  ["apply", incident, "--plan", "0" * 64]):
         s.refused(VIEWER, "incident", *verb, status=3)
+    # No owner: said before anything about a plan, which there is none of.
+    assert "role owner" in s.approve(incident, "0" * 64, who=None, status=3)["error"]["message"]
     digest, _ = s.plan(incident, who=OPERATOR)
     # The role comes from the kernel: root and an operator are no owners, with the key or without.
     os.chmod(s.key, 0o600)
@@ -222,7 +230,7 @@ def windows_plans_and_switches(t):
     assert s.apply(incident, second)["outcome"] == "signalled"
     wait_for(lambda: not alive(pid), 5 * SLOWNESS, "it is gone")
     s.wait_status(incident, "resolved")
-    assert s.apply_refused(incident, second, status=2).startswith("incident")
+    assert s.apply_refused(incident, second) == "approval_used"
 
 
 STUBBORN = "trap : TERM; while :; do :; done"

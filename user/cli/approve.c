@@ -114,8 +114,8 @@ static void write_ids(struct json_writer *w, const struct cli_approval *a)
 }
 
 /* The plan as text, and that it is the one that was named. */
-static int fetch_plan(struct cli *c, const struct cli_approval *a, struct runaway_plan *ret,
-		      bool *ret_two_person)
+static int fetch_plan(struct cli *c, const char *method, const struct cli_approval *a,
+		      struct runaway_plan *ret, bool *ret_two_person)
 {
 	_cleanup_strbuf_ struct strbuf params = STRBUF_INIT;
 	_cleanup_cjson_ cJSON *answer = NULL;
@@ -128,6 +128,9 @@ static int fetch_plan(struct cli *c, const struct cli_approval *a, struct runawa
 	json_init(&w, &params, false);
 	json_object_begin(&w);
 	write_ids(&w, a);
+	/* Not an owner: that is said before anything about the plan. */
+	if (strcmp(method, "incident.approve") == 0)
+		json_kv_bool(&w, "approve", true);
 	json_object_end(&w);
 	if (params.error)
 		return runaway_cli_fail(c, "failed", "out of memory");
@@ -158,7 +161,7 @@ int runaway_cli_approve(struct cli *c, const char *method, const struct cli_appr
 
 	if (!plan || !a)
 		return runaway_cli_fail(c, "failed", "out of memory");
-	r = fetch_plan(c, in, plan, &two_person);
+	r = fetch_plan(c, method, in, plan, &two_person);
 	if (r != CLI_OK)
 		return r;
 	fill(in, plan, two_person && !plan->drill, a);

@@ -41,13 +41,13 @@ static int make_question(struct pending_call *c, const struct incident *i, struc
 	struct json_writer w;
 	bool readable;
 
-	if (!plan || !plan_text || !approval)
+	if (!plan || !approval)
 		return -ENOMEM;
 	/* A plan that cannot be read matches no rule; the gate says why it cannot. */
-	readable = runaway_plan_read(plan_text, strlen(plan_text), plan) >= 0;
+	readable = plan_text && runaway_plan_read(plan_text, strlen(plan_text), plan) >= 0;
 	json_init(&w, b, false);
 	json_object_begin(&w);
-	json_kv_string(&w, "plan", plan_text);
+	json_kv_string(&w, "plan", plan_text ? plan_text : "");
 	json_kv_string(&w, "approval", approval);
 	json_kv_bool(&w, "rule_matches", readable && plan_rule_matches(c->d, i, plan));
 	json_object_end(&w);
@@ -73,14 +73,24 @@ static void on_explained(void *ctx, int err, const cJSON *answer)
 	call_result(c, &b);
 }
 
-static bool ready_to_ask(struct pending_call *c, const struct incident **ret)
+/* What is over matches no rule any more; an approval that was acted on is used up besides. */
+static void refuse_resolved(struct pending_call *c, const struct incident *i)
+{
+	call_refuse_saying(c,
+			   i->acted_realtime_ns ? RUNAWAY_REASON_APPROVAL_USED
+						: RUNAWAY_REASON_RULE_NOT_MATCHING,
+			   "incident %s is %s: there is nothing to signal any more", i->incident_id,
+			   runaway_incident_status_name(i->status));
+}
+
+static bool ready_to_ask(struct pending_call *c, bool any_plan, const struct incident **ret)
 {
 	const struct incident *i = call_incident(c);
 
-	if (!i || !call_plan(c, i))
+	if (!i || (!any_plan && !call_plan(c, i)))
 		return false;
 	if (i->status >= INCIDENT_RESOLVED) {
-		call_step_failed(c, -EPROTO);
+		refuse_resolved(c, i);
 		return false;
 	}
 	if (!gate_works(c->d)) {
@@ -91,13 +101,14 @@ static bool ready_to_ask(struct pending_call *c, const struct incident **ret)
 	return true;
 }
 
+/* Without a digest it is about the newest plan; before there is one, the gate says that too. */
 void call_explain(struct pending_call *c)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	const struct incident *i;
 	int err;
 
-	if (!ready_to_ask(c, &i))
+	if (!ready_to_ask(c, c->plan_sha256[0] == '\0', &i))
 		return;
 	err = make_question(c, i, &b);
 	if (err == 0)
@@ -349,7 +360,7 @@ static bool ready_to_act(struct pending_call *c, const struct incident **ret)
 {
 	const struct incident *i;
 
-	if (!ready_to_ask(c, &i))
+	if (!ready_to_ask(c, false, &i))
 		return false;
 	if (i->status == INCIDENT_ACTING) {
 		call_fail(c, "usage", "incident %s is acting already", c->incident_id);

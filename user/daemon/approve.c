@@ -147,6 +147,15 @@ static void ask_gate(struct pending_call *c, const char *plan_text, const char *
 		call_fail(c, "failed", "the gate cannot be asked: %s", runaway_strerror(err));
 }
 
+bool call_may_approve(struct pending_call *c, const struct incident *i)
+{
+	if (i->drill || c->peer.role >= ROLE_OWNER)
+		return true;
+	call_deny(c, "approving needs the role owner, yours is %s",
+		  runaway_role_name(c->peer.role));
+	return false;
+}
+
 void call_approve(struct pending_call *c, const char *text)
 {
 	const struct incident *i = call_incident(c);
@@ -155,13 +164,8 @@ void call_approve(struct pending_call *c, const char *text)
 	const char *document;
 	struct approving *a;
 
-	if (!i)
+	if (!i || !call_may_approve(c, i))
 		return;
-	if (!i->drill && c->peer.role < ROLE_OWNER) {
-		call_deny(c, "approving needs the role owner, yours is %s",
-			  runaway_role_name(c->peer.role));
-		return;
-	}
 	document = call_plan(c, i);
 	if (!document)
 		return;

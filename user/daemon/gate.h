@@ -151,7 +151,9 @@ void refusal_by_gate(struct daemon *d, const struct refusal *r);
 
 /* ---- plan.c ---- */
 void call_dry_run(struct pending_call *c);
-void call_show_plan(struct pending_call *c);
+/* What an approver needs to look at, and to write the approval; "approve" asks first whether the
+ * caller may. */
+void call_show_plan(struct pending_call *c, bool approve);
 /*
  * May a plan be made for this lane at all? In code: no configuration changes it. A
  * capacity lane, or one whose policy names no remediation, never yields a plan.
@@ -169,6 +171,8 @@ const struct runaway_finding *plan_finding(const struct daemon *d, const char *i
 char *plan_embedded(const char *document, const char *key);
 
 /* ---- approve.c ---- */
+/* False: the call is answered, the role does not do. */
+bool call_may_approve(struct pending_call *c, const struct incident *i);
 void call_approve(struct pending_call *c, const char *text);
 /* Approvals whose window is open now. */
 uint64_t approve_authorized(const struct daemon *d);

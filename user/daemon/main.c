@@ -90,9 +90,30 @@ static int run(const struct options *opt)
 	return code;
 }
 
+static int do_mode(const struct options *opt)
+{
+	switch (opt->mode) {
+	case MODE_HELP:
+		options_usage();
+		return RUNAWAY_EXIT_OK;
+	case MODE_VERSION:
+		return show_version();
+	case MODE_CHECK_CONFIG:
+		return check_config(opt->check);
+	case MODE_REPLAY:
+		return daemon_replay(opt);
+	case MODE_UNLOAD:
+		return unload(opt);
+	case MODE_RUN:
+		return run(opt);
+	}
+	return RUNAWAY_EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	struct options opt;
+	int code;
 
 	if (options_parse(argc, argv, &opt) < 0)
 		return RUNAWAY_EXIT_USAGE;
@@ -100,20 +121,10 @@ int main(int argc, char **argv)
 	runaway_log_set_json(opt.log_json);
 	if (runaway_digest_init() < 0)
 		return RUNAWAY_EXIT_FAILED;
-	switch (opt.mode) {
-	case MODE_HELP:
-		options_usage();
-		return RUNAWAY_EXIT_OK;
-	case MODE_VERSION:
-		return show_version();
-	case MODE_CHECK_CONFIG:
-		return check_config(opt.check);
-	case MODE_REPLAY:
-		return daemon_replay(&opt);
-	case MODE_UNLOAD:
-		return unload(&opt);
-	case MODE_RUN:
-		return run(&opt);
-	}
-	return RUNAWAY_EXIT_USAGE;
+	code = do_mode(&opt);
+	/* What was asked for and could not be told is no success. A daemon tells nothing here. */
+	if (opt.mode != MODE_RUN && (fflush(stdout) != 0 || ferror(stdout)) &&
+	    code == RUNAWAY_EXIT_OK)
+		code = RUNAWAY_EXIT_FAILED;
+	return code;
 }

@@ -369,17 +369,22 @@ char *plan_embedded(const char *document, const char *key)
 	return len > 1 && at[len - 1] == '}' ? strndup(at, len - 1) : NULL;
 }
 
-/* What an approver needs to look at, and to write the approval. */
-void call_show_plan(struct pending_call *c)
+void call_show_plan(struct pending_call *c, bool approve)
 {
 	const struct incident *i = call_incident(c);
-	const char *document = i ? call_plan(c, i) : NULL;
-	_cleanup_free_ char *text = document ? plan_embedded(document, "plan") : NULL;
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	_cleanup_free_ char *text = NULL;
+	const char *document;
 	struct json_writer w;
 
+	if (approve)
+		c->method = "incident.approve";
+	if (!i || (approve && !call_may_approve(c, i)))
+		return;
+	document = call_plan(c, i);
 	if (!document)
 		return;
+	text = plan_embedded(document, "plan");
 	json_init(&w, &b, false);
 	json_object_begin(&w);
 	json_kv_string(&w, "plan_sha256", c->plan_sha256);

@@ -250,9 +250,9 @@ static void run_dry_run(struct pending_call *c, const cJSON *params _unused_)
 	call_dry_run(c);
 }
 
-static void run_plan(struct pending_call *c, const cJSON *params _unused_)
+static void run_plan(struct pending_call *c, const cJSON *params)
 {
-	call_show_plan(c);
+	call_show_plan(c, runaway_json_true(params, "approve", false));
 }
 
 static void run_approve(struct pending_call *c, const cJSON *params)

@@ -16,7 +16,11 @@
 const struct control_method runaway_control_workflow[] = {
 	{ "incident.triage", ROLE_OPERATOR, NULL, { P_ID, P_MAYBE } },
 	{ "incident.dry_run", ROLE_OPERATOR, NULL, { P_ID } },
-	{ "incident.plan", ROLE_VIEWER, NULL, { P_ID, P_PLAN } },
+	/* "approve": who reads it is about to approve it, and hears first whether he may. */
+	{ "incident.plan",
+	  ROLE_VIEWER,
+	  NULL,
+	  { P_ID, P_PLAN, { "approve", PARAM_BOOL, false, 0, 0 } } },
 	/* The approval as the approver's own client wrote (and signed) it. */
 	{ "incident.approve",
 	  ROLE_OWNER,

@@ -27,21 +27,22 @@ static int64_t count_open_fds(void)
 	return n - 1;
 }
 
-/* Fields 20 (threads) and 24 (resident pages); comm may hold spaces and ')'. */
+/* Fields 20 (threads), 22 (start) and 24 (resident pages); comm may hold spaces and ')'. */
 static bool read_stat(struct self_stat *s)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	const char *after;
-	uint64_t pages;
+	uint64_t pages, ticks;
 
 	if (runaway_read_file(AT_FDCWD, "/proc/self/stat", 4096, &b) < 0 || !b.data)
 		return false;
 	after = strrchr(b.data, ')');
 	if (!after || sscanf(after + 1,
 			     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-			     "%" SCNu64 " %*d %*u %*u %" SCNu64,
-			     &s->threads, &pages) != 2)
+			     "%" SCNu64 " %*d %" SCNu64 " %*u %" SCNu64,
+			     &s->threads, &ticks, &pages) != 3)
 		return false;
+	s->start_boot_ns = ticks * (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
 	s->resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	return true;
 }
@@ -150,12 +151,16 @@ static void write_max_fds(struct exposition *e)
 		runaway_metrics_double(e, e->self.max_fds, NULL);
 }
 
+/* That of the process: what it tells of as its start is when it was ready. Set against the one
+ * pair of clocks of then, so that it stays the same when the clock is set. */
 static void write_start(struct exposition *e)
 {
-	uint64_t at_ns = e->view->runtime->started_realtime_ns;
+	const struct runaway_runtime *r = e->view->runtime;
 
-	if (at_ns)
-		runaway_metrics_ns(e, at_ns, NULL);
+	if (e->self.known && r->started_boot_ns >= e->self.start_boot_ns && r->started_realtime_ns)
+		runaway_metrics_ns(
+			e, r->started_realtime_ns - (r->started_boot_ns - e->self.start_boot_ns),
+			NULL);
 }
 
 static void write_threads(struct exposition *e)

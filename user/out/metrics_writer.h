@@ -25,7 +25,7 @@ struct metrics_family {
 /* Figures of the daemon's own process, read once an exposition. */
 struct self_stat {
 	bool known;
-	uint64_t resident_bytes, threads;
+	uint64_t resident_bytes, threads, start_boot_ns;
 	int64_t open_fds; /* -1: unknown */
 	double cpu_seconds, max_fds;
 };

@@ -282,7 +282,7 @@ static void test_resolved_meanwhile(void **state _unused_)
 	assert_int_equal(runaway_incident_resolve(h.s, incident, "no_action", &how), 0);
 	services_answer(0);
 	assert_int_equal(asks, 0);
-	expect_reply(1, 1, "usage", "incident ");
+	expect_reply(1, 1, "gate_refused", "rule_not_matching: incident ");
 }
 
 static void test_acting_already(void **state _unused_)
