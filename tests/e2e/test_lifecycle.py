@@ -75,6 +75,29 @@ def check_config(t):
 
 
 @test
+def asked_before_there_is_a_daemon(t):
+    def ctl(*args, status=0):
+        r = subprocess.run([t.runawayctl, "--socket", t.path("none.sock"), "-o", "json", *args],
+                           capture_output=True, check=False)
+        assert r.returncode == status, f"{args}: {r}"
+        return json.loads(r.stdout)
+
+    assert ctl("config", "check", t.write("good.json", GOOD_CONFIG)) == {"ok": True}
+    for name, (text, line, key) in BAD_CONFIGS.items():
+        path = t.write(f"{name}.json", text)
+        error = ctl("config", "check", path, status=2)["error"]
+        assert error["code"] == "usage" and f"{path}:{line}:" in error["message"], error
+        assert key in error["message"], error
+    assert ctl("config", "check", t.path("missing.json"), status=5)["error"]
+    lanes = ctl("lane", "show", "--builtin")
+    assert ctl("config", "check", t.write("lanes.json", json.dumps({"lanes": lanes})))["ok"]
+    assert ctl("lane", "show", "--builtin", lanes[0]["lane_id"]) == lanes[:1]
+    assert ctl("lane", "show", "--builtin", "no_such_lane", status=5)["error"]
+    assert "no daemon" in ctl("lane", "show", status=1)["error"]["message"]
+    assert t.daemon().ctl("lane", "show", "--builtin") == lanes, "as the daemon shows them"
+
+
+@test
 def reload_keeps_the_last_good(t):
     daemon = t.daemon({"env": "one", "sample_interval_ms": 200})
     assert daemon.ctl("config", "show")["env"] == "one"

@@ -161,6 +161,16 @@ struct cli_error {
 int runaway_cli_exchange(const char *path, const char *line, size_t len, FILE *note,
 			 struct strbuf *ret, struct cli_error *ret_error);
 
+/* False only when nobody serves that path; what else is wrong with it an exchange says. */
+bool runaway_cli_daemon_listens(const char *path);
+
+/* ---- program.c ---- */
+/* Runs runawayd with these arguments; what it says on standard output. CLI_OK, or its own exit
+ * status with its own words. */
+int runaway_cli_program(struct cli *c, char **argv, struct strbuf *ret);
+/* Runs it in our place: its output and exit status are ours. */
+int runaway_cli_become_program(struct cli *c, char **argv);
+
 /* ---- lane_replay.c ---- */
 /*
  * runawayd --replay RECORDING --config CONFIG in our place: its output is ours. With -o json its

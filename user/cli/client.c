@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "cli/cli.h"
 
 struct exchange {
@@ -175,4 +176,16 @@ int runaway_cli_exchange(const char *path, const char *line, size_t len, FILE *n
 		r = read_line(&x, ret);
 	runaway_closep(&x.fd);
 	return r;
+}
+
+bool runaway_cli_daemon_listens(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || !*path || strlen(path) >= sizeof(sa.sun_path))
+		return true;
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	return connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 ||
+	       (errno != ENOENT && errno != ECONNREFUSED);
 }

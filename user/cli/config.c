@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
 #include "cli/format.h"
 
 static int print_check(struct cli *c, const cJSON *result)
@@ -7,6 +9,28 @@ static int print_check(struct cli *c, const cJSON *result)
 	runaway_cli_text(c, c->arg[0]);
 	fputs(": valid\n", c->out);
 	return CLI_OK;
+}
+
+/* A file is checked before there is a daemon, too: runawayd does it by itself. */
+static int run_check(struct cli *c)
+{
+	char *argv[] = { (char *)"runawayd", (char *)"--check-config", (char *)c->arg[0], NULL };
+	_cleanup_strbuf_ struct strbuf said = STRBUF_INIT, text = STRBUF_INIT;
+	_cleanup_cjson_ cJSON *result = NULL;
+	int r;
+
+	if (strcmp(c->arg[0], "-") == 0 || runaway_cli_daemon_listens(c->socket))
+		return runaway_cli_call(c);
+	/* What is not there or may not be read is said in the words of the client. */
+	r = runaway_cli_read_file(c, c->arg[0], &text);
+	if (r == CLI_OK)
+		r = runaway_cli_program(c, argv, &said);
+	if (r != CLI_OK)
+		return r;
+	result = cJSON_CreateObject();
+	if (!result || !cJSON_AddTrueToObject(result, "ok"))
+		return runaway_cli_fail(c, "failed", "out of memory");
+	return runaway_cli_show(c, result);
 }
 
 static int print_reload(struct cli *c, const cJSON *result)
@@ -24,7 +48,8 @@ static const struct cli_verb verbs[] = {
 	  .args_min = 1,
 	  .args_max = 1,
 	  .params = runaway_cli_file_params,
-	  .print = print_check },
+	  .print = print_check,
+	  .run = run_check },
 	{ .name = "show", .summary = "the configuration in force (JSON)", .method = "config.show" },
 	{ .name = "reload",
 	  .summary = "read the file again; the old one stays if it is refused",

@@ -83,6 +83,38 @@ static int print_test(struct cli *c, const cJSON *list)
 	return CLI_OK;
 }
 
+/* The one that was asked for, of all. */
+static int only(struct cli *c, cJSON *lanes)
+{
+	for (int n = cJSON_GetArraySize(lanes) - 1; c->arg_count && n >= 0; n--) {
+		const char *id = runaway_json_str(cJSON_GetArrayItem(lanes, n), "lane_id", "");
+
+		if (strcmp(id, c->arg[0]) != 0)
+			cJSON_DeleteItemFromArray(lanes, n);
+	}
+	if (!cJSON_GetArraySize(lanes))
+		return runaway_cli_fail(c, "not_found", "no lane has the id \"%s\"", c->arg[0]);
+	return runaway_cli_show(c, lanes);
+}
+
+/* Those built in are the program's: they are shown before there is a daemon, too. */
+static int run_show(struct cli *c)
+{
+	char *argv[] = { (char *)"runawayd", (char *)"--builtin-lanes", NULL };
+	_cleanup_strbuf_ struct strbuf said = STRBUF_INIT;
+	_cleanup_cjson_ cJSON *lanes = NULL;
+	int r;
+
+	if (!runaway_cli_option(c, "--builtin").set || runaway_cli_daemon_listens(c->socket))
+		return runaway_cli_call(c);
+	r = runaway_cli_program(c, argv, &said);
+	if (r != CLI_OK)
+		return r;
+	if (!said.len || runaway_json_parse(said.data, said.len, &lanes, NULL) < 0)
+		return runaway_cli_fail(c, "failed", "the lanes of runawayd are not understood");
+	return only(c, lanes);
+}
+
 static int run_test(struct cli *c)
 {
 	struct cli_value replay = runaway_cli_option(c, "--replay");
@@ -102,7 +134,8 @@ static const struct cli_verb verbs[] = {
 	  .method = "lane.show",
 	  .args_max = 1,
 	  .option = show_options,
-	  .params = show_params },
+	  .params = show_params,
+	  .run = run_show },
 	{ .name = "test",
 	  .args = "FILE",
 	  .summary = "rules tried on what runs now; nothing is opened",

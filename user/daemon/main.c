@@ -50,6 +50,22 @@ static int check_config(const char *path)
 	return RUNAWAY_EXIT_OK;
 }
 
+static int show_builtin_lanes(void)
+{
+	_cleanup_(runaway_lane_set_free) struct lane_set lanes = { 0 };
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	struct json_writer w;
+
+	if (runaway_lane_set_builtin(&lanes) < 0)
+		return RUNAWAY_EXIT_FAILED;
+	json_init(&w, &b, true);
+	runaway_doc_lanes(&lanes, NULL, &w);
+	if (b.error || !b.len)
+		return RUNAWAY_EXIT_FAILED;
+	puts(b.data);
+	return RUNAWAY_EXIT_OK;
+}
+
 /* The journal of a runtime folder. -ENOENT: there is none. */
 static int unload_journal(const char *runtime_dir)
 {
@@ -100,6 +116,8 @@ static int do_mode(const struct options *opt)
 		return show_version();
 	case MODE_CHECK_CONFIG:
 		return check_config(opt->check);
+	case MODE_BUILTIN_LANES:
+		return show_builtin_lanes();
 	case MODE_REPLAY:
 		return daemon_replay(opt);
 	case MODE_UNLOAD:

@@ -24,6 +24,7 @@ enum option_id {
 	OPT_HOST_LABEL,
 	OPT_WITHOUT,
 	OPT_CHECK_CONFIG,
+	OPT_BUILTIN_LANES,
 	OPT_REPLAY,
 	OPT_UNLOAD,
 };
@@ -56,6 +57,8 @@ static const struct {
 	{ "log-format", "text|json", OPT_LOG_FORMAT, "log on stderr (text)" },
 	{ "log-level", "LEVEL", OPT_LOG_LEVEL, "error, warning, info or debug (info)" },
 	{ "check-config", "FILE", OPT_CHECK_CONFIG, "validate a configuration and exit" },
+	{ "builtin-lanes", NULL, OPT_BUILTIN_LANES,
+	  "print the built-in lanes, as a configuration has them, and exit" },
 	{ "replay", "FILE", OPT_REPLAY, "play a recording, print findings and incidents" },
 	{ "unload", NULL, OPT_UNLOAD,
 	  "remove pinned programs and maps, and the journal, and exit" },
@@ -153,6 +156,9 @@ static int set_one(struct options *o, int id, const char *arg)
 	case OPT_CHECK_CONFIG:
 		o->mode = MODE_CHECK_CONFIG;
 		o->check = arg;
+		return 0;
+	case OPT_BUILTIN_LANES:
+		o->mode = MODE_BUILTIN_LANES;
 		return 0;
 	case OPT_REPLAY:
 		o->mode = MODE_REPLAY;

@@ -24,7 +24,15 @@ enum runaway_exit {
 	RUNAWAY_EXIT_NOT_FOUND = 5,
 };
 
-enum run_mode { MODE_RUN, MODE_CHECK_CONFIG, MODE_REPLAY, MODE_UNLOAD, MODE_VERSION, MODE_HELP };
+enum run_mode {
+	MODE_RUN,
+	MODE_CHECK_CONFIG,
+	MODE_BUILTIN_LANES,
+	MODE_REPLAY,
+	MODE_UNLOAD,
+	MODE_VERSION,
+	MODE_HELP,
+};
 
 /* Strings point into argv. */
 struct options {

@@ -105,6 +105,7 @@ static const struct {
 	enum run_mode mode;
 } modes[] = {
 	{ "--check-config f", MODE_CHECK_CONFIG },
+	{ "--builtin-lanes", MODE_BUILTIN_LANES },
 	{ "--replay f", MODE_REPLAY },
 	{ "--replay f --config c", MODE_REPLAY },
 	{ "--config c --replay f", MODE_REPLAY },
