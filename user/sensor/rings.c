@@ -35,15 +35,15 @@ static const size_t min_len[RW_KERNEL_TYPES] = {
 
 static void check_sequence(struct runaway_sensor *s, const struct rw_hdr *h, int ring)
 {
-	uint64_t *last;
+	if (h->cpu < s->ncpu)
+		sensor_sequence_note(&s->cpu_seq[ring][h->cpu], h->seq, &s->stats.sequence_gaps);
+}
 
-	if (h->cpu >= s->ncpu)
-		return;
-	last = &s->cpu_seq[ring][h->cpu];
-	if (*last && h->seq > *last + 1)
-		s->stats.sequence_gaps += h->seq - *last - 1;
-	if (h->seq > *last)
-		*last = h->seq;
+void sensor_rings_settle(struct runaway_sensor *s)
+{
+	for (int i = 0; i < 2; i++)
+		for (unsigned int cpu = 0; cpu < s->ncpu; cpu++)
+			s->stats.sequence_gaps += sensor_sequence_settle(&s->cpu_seq[i][cpu]);
 }
 
 static void on_record(struct runaway_sensor *s, const void *data, size_t size, int ring)
@@ -158,6 +158,7 @@ static int ring_take(struct runaway_sensor *s, int i)
 static size_t fill_commit(const struct runaway_sensor *s, struct rw_commit *c)
 {
 	size_t cpus = s->ncpu <= RUNAWAY_COMMIT_CPUS ? s->ncpu : 0;
+	uint64_t open = 0;
 
 	memset(c, 0, sizeof(*c));
 	c->hdr.type = RW_COMMIT;
@@ -167,10 +168,14 @@ static size_t fill_commit(const struct runaway_sensor *s, struct rw_commit *c)
 	for (int i = 0; i < 2; i++) {
 		c->pos[i] = s->ring[i].pos;
 		c->ring_id[i] = s->ring[i].id;
-		memcpy(c->seq + i * cpus, s->cpu_seq[i], cpus * sizeof(c->seq[0]));
+		for (size_t cpu = 0; cpu < cpus; cpu++) {
+			c->seq[i * cpus + cpu] = s->cpu_seq[i][cpu].last;
+			/* The next reader knows the last ones only: what is open now is missing. */
+			open += sensor_sequence_open(&s->cpu_seq[i][cpu]);
+		}
 	}
 	memcpy(c->received, s->stats.received, sizeof(c->received));
-	c->sequence_gaps = s->stats.sequence_gaps;
+	c->sequence_gaps = s->stats.sequence_gaps + open;
 	c->malformed = s->stats.malformed;
 	c->told[0] = s->told.events;
 	c->told[1] = s->told.samples;
@@ -221,9 +226,8 @@ bool sensor_books_restore(struct runaway_sensor *s, const struct rw_commit *c)
 		/* Behind: its journal had failed, and the ring went on without it. */
 		g->pos = g->released = MAX(c->pos[i], g->pos);
 		__atomic_store_n(g->consumer, g->pos, __ATOMIC_RELEASE);
-		if (c->ncpu == s->ncpu)
-			memcpy(s->cpu_seq[i], c->seq + (size_t)i * c->ncpu,
-			       c->ncpu * sizeof(c->seq[0]));
+		for (size_t cpu = 0; c->ncpu == s->ncpu && cpu < c->ncpu; cpu++)
+			s->cpu_seq[i][cpu].last = c->seq[i * c->ncpu + cpu];
 	}
 	memcpy(s->stats.received, c->received, sizeof(c->received));
 	s->stats.sequence_gaps = c->sequence_gaps;
@@ -251,7 +255,7 @@ int sensor_rings_open(struct runaway_sensor *s)
 	if (s->epoll_fd < 0)
 		return -errno;
 	for (int i = 0; i < 2; i++) {
-		s->cpu_seq[i] = calloc(s->ncpu, sizeof(uint64_t));
+		s->cpu_seq[i] = calloc(s->ncpu, sizeof(*s->cpu_seq[i]));
 		if (!s->cpu_seq[i])
 			return -ENOMEM;
 		r = ring_open(&s->ring[i], fd[i]);

@@ -161,6 +161,7 @@ int runaway_sensor_scan(struct runaway_sensor *s, bool resync)
 	e = sensor_cgroups_read(s);
 	if (e < 0)
 		log_warning_errno(e, "cannot read the cgroups' CPU");
+	sensor_rings_settle(s);
 	sensor_counters_read(s);
 	sensor_report_loss(s);
 	sensor_host_read(s);

@@ -72,6 +72,12 @@ struct sensor_prog {
 	int fd;
 };
 
+struct sensor_sequence {
+	uint64_t last;
+	uint64_t passed; /* bit i: last - 1 - i has not come */
+	uint64_t old;	 /* those of them that had not come at the last scan */
+};
+
 struct runaway_sensor {
 	struct rw_bpf *skel;
 	struct ring ring[2]; /* events, samples */
@@ -137,7 +143,7 @@ struct runaway_sensor {
 	struct runaway_features features;
 	int ssid_cpu, ssid_cpuacct; /* css_set.subsys index of v1 controllers; -1: none */
 	struct runaway_sensor_stats stats;
-	uint64_t *cpu_seq[2]; /* last sequence per CPU: events, samples */
+	struct sensor_sequence *cpu_seq[2]; /* per CPU: events, samples */
 	unsigned int ncpu;
 	uint64_t drained_bytes[2]; /* by the last drain: what was queued */
 	struct rw_loss told;	   /* losses already reported by RW_LOSS */
@@ -185,6 +191,8 @@ int sensor_rings_open(struct runaway_sensor *s);
 void sensor_rings_close(struct runaway_sensor *s);
 /* Lets go of what was taken, once it is in the journal. */
 void sensor_commit(struct runaway_sensor *s);
+/* After each scan: what is missing in the sequences goes into stats. */
+void sensor_rings_settle(struct runaway_sensor *s);
 /*
  * Takes all that was written up to now. A record that another CPU is still writing keeps
  * those behind it back (and a virtual CPU may stand still in the middle of one): that is
@@ -248,6 +256,13 @@ int sensor_host_open(struct runaway_sensor *s);
 void sensor_host_close_psi(struct runaway_sensor *s);
 void sensor_host_close(struct runaway_sensor *s);
 void sensor_host_read(struct runaway_sensor *s);
+
+/* sequence.c: the numbers of one CPU in one ring; adds to *gaps what is missing for good. */
+void sensor_sequence_note(struct sensor_sequence *q, uint64_t seq, uint64_t *gaps);
+/* Numbers that were passed over and may still come. */
+uint64_t sensor_sequence_open(const struct sensor_sequence *q);
+/* To be called after each scan: how many are missing that were open at the last one, too. */
+uint64_t sensor_sequence_settle(struct sensor_sequence *q);
 
 /* counters.c */
 void sensor_counters_read(struct runaway_sensor *s);
