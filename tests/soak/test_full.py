@@ -122,7 +122,6 @@ def process_map_full(t, row):
     many = 10000 if FULL else 2500
     limit = max(512, len(procfs.all_stats()) + 256)
     daemon = t.daemon({"limits": {"processes": limit}, "sample_interval_ms": 500})
-    maker = OrphanMaker(t)
     for n in row.cycles():
         before = refused(daemon, "processes")
         p = crowd(t, many)
@@ -145,9 +144,11 @@ def process_map_full(t, row):
                 seen is None or abs(seen - true) > 0.01 * true + 0.02)
         wait_for(lambda: agrees(t, daemon), 10, "the model agrees with the kernel again")
         wait_for(lambda: has_room(daemon, limit), 20, "there is room again")
+        maker = OrphanMaker(t)  # one for each cycle: a helper lives ten minutes
         _, orphan, _ = maker.make()
         wait_for(lambda pid=orphan: daemon.orphan(pid), 5, "an orphan is seen again")
         assert daemon.orphan(orphan)["origin"]["known"]
+        leave(maker.proc)
         os.rmdir(part.dir)
     wait_for(lambda: daemon.metrics().get("runaway_monitor_up") == 1, HEAL_S, "it is whole")
     row.note(f"limit {limit}, {many} processes, {refused(daemon, 'processes')[0]} inserts refused, "
