@@ -29,7 +29,7 @@ LEGAL = {
     "open": {"triaged", "resolved"}, "triaged": {"dry_run_ready", "resolved"},
     "dry_run_ready": {"dry_run_ready", "approved", "resolved"},
     "approved": {"dry_run_ready", "approved", "acting", "resolved"},
-    "acting": {"approved", "post_check", "resolved"},
+    "acting": {"triaged", "approved", "post_check", "resolved"},
     "post_check": {"post_check", "dry_run_ready", "resolved"}, "resolved": {"closed"}}
 # Burns, and writes down each SIGTERM; the second kind goes on all the same.
 TARGET = "trap 'echo x >> {file}; {then}' TERM; echo $$ > {file}.pid; while :; do :; done"
