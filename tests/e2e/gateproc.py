@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import ctypes.util
 import hashlib
+import itertools
 import json
 import os
 import select
@@ -339,11 +340,12 @@ def orphan(t, script="exec sleep 1000", cgroup=None):
     return pid
 
 
+_counting = itertools.count()
+
+
 def counting_orphan(t):
-    """An orphan that counts SIGTERMs in a file and does not end by one."""
-    path = t.path("terms")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+    """An orphan that counts SIGTERMs in a file of its own and does not end by one."""
+    path = t.path(f"terms-{next(_counting)}")
     script = f"trap 'echo x >> {path}' TERM; : > {path}; while :; do sleep 0.02; done"
     pid = orphan(t, script)
     # A SIGTERM before the trap is set would end the shell.
