@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# beside: yes
 """Chromium with its sandbox, as people run it who are not root: namespaces within namespaces."""
 
 import os
@@ -39,10 +38,14 @@ def below(node):
 
 
 def whole_tree(daemon, browser):
-    """Everybody whom /proc has below the browser's root is there, by the host's numbers."""
+    """
+    Everybody whom /proc has below the browser's root is there, by the host's numbers. Who has
+    ended and is not reaped yet is in the daemon's tree, and not in ours.
+    """
     doc = daemon.ctl("proc", "tree", str(browser.pid))
     seen = {child["pid"] for node in doc["children"] for child in below(node)}
     real = {s.pid for s in procfs.descendants(browser.pid)}
+    seen -= {s.pid for s in procfs.all_stats() if s.state in "ZX"}
     return seen == real and seen
 
 
