@@ -71,16 +71,21 @@ static int wait_for(struct exchange *x, short events, int64_t limit_ms)
 	}
 }
 
+/* Of what connect() said: there is no socket, or it is one that a daemon left behind. */
+static bool is_unserved(int err)
+{
+	return err == ENOENT || err == ECONNREFUSED;
+}
+
 static int refused(struct exchange *x, const char *path, int err)
 {
-	switch (err) {
-	case ENOENT:
-	case ECONNREFUSED:
+	if (is_unserved(err))
 		return set_error(x->error, "failed",
 				 "no daemon listens at %s; start it with \"systemctl start "
 				 "runawayd\" or \"sudo runawayd\", or name its socket with "
 				 "--socket",
 				 path);
+	switch (err) {
 	case EACCES:
 	case EPERM:
 		return set_error(x->error, "denied", "not permitted to use %s", path);
@@ -89,14 +94,23 @@ static int refused(struct exchange *x, const char *path, int err)
 	}
 }
 
+/* False: it is no path of a socket. */
+static bool fill_address(struct sockaddr_un *sa, const char *path)
+{
+	if (!*path || strlen(path) >= sizeof(sa->sun_path))
+		return false;
+	sa->sun_family = AF_UNIX;
+	memcpy(sa->sun_path, path, strlen(path) + 1);
+	return true;
+}
+
 static int open_socket(struct exchange *x, const char *path)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct sockaddr_un sa = { 0 };
 
-	if (!*path || strlen(path) >= sizeof(sa.sun_path))
+	if (!fill_address(&sa, path))
 		return set_error(x->error, "usage", "a socket's path has 1 to %zu bytes",
 				 sizeof(sa.sun_path) - 1);
-	memcpy(sa.sun_path, path, strlen(path) + 1);
 	x->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (x->fd < 0)
 		return set_error(x->error, "failed", "socket: %s", strerror(errno));
@@ -180,12 +194,10 @@ int runaway_cli_exchange(const char *path, const char *line, size_t len, FILE *n
 
 bool runaway_cli_daemon_listens(const char *path)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un sa = { 0 };
 
-	if (fd < 0 || !*path || strlen(path) >= sizeof(sa.sun_path))
+	if (fd < 0 || !fill_address(&sa, path))
 		return true;
-	memcpy(sa.sun_path, path, strlen(path) + 1);
-	return connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 ||
-	       (errno != ENOENT && errno != ECONNREFUSED);
+	return connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 || !is_unserved(errno);
 }

@@ -48,8 +48,6 @@ void post_check_measure(const struct daemon *d, const struct tree_ids *tree, str
 	number(w, "host_load5_per_core", host->known, host->load5_per_core);
 }
 
-/* ---- what the action named ---- */
-
 /* ---- the verdict ---- */
 
 struct checking {
