@@ -63,6 +63,25 @@ def gone_within_a_millisecond(t):
 
 
 @test
+def made_again_under_its_path(t):
+    """The one that lives is shown; when none does, the one that went last."""
+    cgroup = t.need_cgroup()
+    daemon = t.daemon({"sample_interval_ms": FAST_MS})
+    path, folder = f"{cgroup.label}/again", os.path.join(cgroup.dir, "again")
+
+    def is_shown(number, alive):
+        seen = shown(daemon, path)
+        return seen and seen["id"] == str(number) and (seen["removed_at"] is None) == alive
+
+    for _ in range(4):
+        os.mkdir(folder)
+        number = os.stat(folder).st_ino
+        wait_for(lambda n=number: is_shown(n, alive=True), 5, "the living one is shown")
+        os.rmdir(folder)
+        wait_for(lambda n=number: is_shown(n, alive=False), 5, "the last one is shown")
+
+
+@test
 def renamed_away_and_gone(t):
     """On the v1 hierarchy of a host whose v2 tree is not mounted, or that has none."""
     tree, v2 = v1_tree(), v2_root()

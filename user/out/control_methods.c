@@ -103,14 +103,19 @@ struct cgroup_search {
 	const struct runaway_cgroup *found;
 };
 
-/* A removed cgroup is shown only when no living one has its path. */
+static bool later(const struct runaway_cgroup *a, const struct runaway_cgroup *b)
+{
+	return !a->removed_ns || (b->removed_ns && a->removed_ns > b->removed_ns);
+}
+
+/* Of several that had this path: the one that lives, else the one that was removed last. */
 static void match_cgroup(void *ctx, struct runaway_cgroup *cg)
 {
 	struct cgroup_search *s = ctx;
 
 	if (!cg->path || strlen(cg->path) != s->len || memcmp(cg->path, s->path, s->len) != 0)
 		return;
-	if (!s->found || (s->found->removed_ns && !cg->removed_ns))
+	if (!s->found || later(cg, s->found))
 		s->found = cg;
 }
 
