@@ -8,16 +8,13 @@ import signal
 import subprocess
 
 import procfs
+from charges import releases_untold, seen_seconds
 from harness import SLOWNESS, few, main, test, wait_for
 
 FORKS = few(20000)
 EXECS = few(1500)
 TOLERANCE = 0.005
 LINKS = 10  # of a daemon: when so many are there, fork, exec and free are
-
-
-def seen_seconds(daemon, cgroup):
-    return daemon.metrics().get("runaway_cgroup_cpu_seconds_total", cgroup=cgroup.label) or 0.0
 
 
 def compare(t, daemon, argv, what):
@@ -54,22 +51,15 @@ def storm_of_short_processes(t):
     assert m.sum("runaway_events_lost_total") == 0, "events were lost"
 
 
-def untold(daemon):
-    """Ends whose release the kernel told no program, here or in any other tracer (sweep.c)."""
-    m = daemon.metrics()
-    told = {label["event"]: v for label, v in m.series("runaway_events_received_total")}
-    return told["exit"] - told["free"]
-
-
 @test
 def storm_that_execs(t):
     """Kernels that tell no program of some releases do so in batches: another try, then."""
     daemon = t.daemon()
     loop = f"i=0; while [ $i -lt {EXECS} ]; do /bin/true; i=$((i+1)); done"
     for n in range(3):
-        before = untold(daemon)
+        before = releases_untold(daemon)
         _, _, gap = compare(t, daemon, ["sh", "-c", loop], f"execs{n}")
-        hidden = untold(daemon) - before
+        hidden = releases_untold(daemon) - before
         if abs(gap) <= TOLERANCE:
             return
         print(f"  # {hidden:.0f} releases were told to nobody")

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The dead whose release went unnoticed. A program run that the kernel skips (from 7.0
- * on it does under ordinary load; on one host with 6.18 up to 20 releases of 10,000, in
- * batches, are told to no program at all, and not counted as skipped) removes no entry, and in
- * time the maps would be full of them. Now and then a walk marks everybody. Whoever it did not
- * mark is under suspicion, and removed when the next look, a good while later, says the same: what
- * is being released just now must keep its entry, or its CPU would be counted twice.
+ * on it does under ordinary load; one host's 6.18 runs none while a thread of its hidden pid 1
+ * is current, not even for the releases that RCU tells in that thread's context, and does not
+ * count them as skipped) removes no entry, and in time the maps would be full of them. Now and
+ * then a walk marks everybody. Whoever it did not mark is under suspicion, and removed when the
+ * next look, a good while later, says the same: what is being released just now must keep its
+ * entry, or its CPU would be counted twice.
  */
 
 #include <string.h>
