@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# timeout_s: 600
 """
 Real drivers and real browsers, killed in every way of docs/browsers.md. All that die
 the same way are there at once, under one daemon.
