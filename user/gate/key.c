@@ -57,6 +57,15 @@ void runaway_key_generate(struct runaway_key *ret)
 	sodium_memzero(seed, sizeof(seed));
 }
 
+static int write_durably(int fd, const char *path, const char *text, size_t len)
+{
+	int err = runaway_write_all(fd, text, len);
+
+	if (err < 0)
+		return err;
+	return fsync(fd) < 0 ? -errno : runaway_fsync_parent(path);
+}
+
 int runaway_key_save(const struct runaway_key *k, const char *path)
 {
 	_cleanup_close_ int fd = -1;
@@ -69,11 +78,12 @@ int runaway_key_save(const struct runaway_key *k, const char *path)
 	/* The seed is the first half of libsodium's secret key. */
 	sodium_bin2hex(line, SEED_HEX + 1, k->secret, crypto_sign_SEEDBYTES);
 	line[SEED_HEX] = '\n';
-	err = runaway_write_all(fd, line, SEED_HEX + 1);
+	err = write_durably(fd, path, line, SEED_HEX + 1);
 	sodium_memzero(line, sizeof(line));
+	/* A part of a key would be in the way of the next one. */
 	if (err < 0)
-		return err;
-	return fsync(fd) < 0 ? -errno : runaway_fsync_parent(path);
+		(void)unlink(path);
+	return err;
 }
 
 static int read_secret_file(const char *path, struct strbuf *b)

@@ -28,7 +28,7 @@ void runaway_key_generate(struct runaway_key *ret);
 
 /*
  * Makes a new file (mode 0600) that holds the secret. 0, -EEXIST when there is something
- * at path already, or another negative errno.
+ * at path already, or another negative errno, and then no file is left.
  */
 int runaway_key_save(const struct runaway_key *k, const char *path);
 /* Reads it. 0, -EBADMSG (no such file's content), -EPERM (others may read it), or what open(2)
