@@ -312,7 +312,8 @@ soak: tests
 
 ## libFuzzer on each parser of hostile bytes, FUZZ_S=60 seconds each (FUZZ_ONLY="config store" names some)
 fuzz:
-	$(Q)$(MAKE) --no-print-directory SAN=0 B=build/fuzz CC=clang FUZZ_DRIVER= FORTIFY=-U_FORTIFY_SOURCE \
+	$(Q)scripts/install-deps build fuzz
+	$(Q)$(MAKE) --no-print-directory $(JOBS) SAN=0 B=build/fuzz CC=clang-19 FUZZ_DRIVER= FORTIFY=-U_FORTIFY_SOURCE \
 	    CFLAGS='-O1 -g -fsanitize=fuzzer-no-link $(FUZZ_FLAGS)' \
 	    LDFLAGS='-fsanitize=fuzzer' fuzzers
 	$(Q)scripts/fuzz build/fuzz $(FUZZ_ONLY)
