@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The incident store of somebody who can make digests: incidents.jsonl, 0xff, events.jsonl. */
+/*
+ * The incident store of somebody who can make digests: incidents.jsonl, 0xff, events.jsonl, 0xff,
+ * readback.json of the incident that is named first.
+ */
 #include "fuzz/fuzz.h"
 
 #include "base/digest.h"
@@ -23,6 +26,27 @@ static void seal(const char *text, size_t len, struct strbuf *out)
 	}
 }
 
+/* Timelines come back from it at opening. */
+static void add_readback(const char *states, size_t states_len, int folder, const void *text,
+			 size_t len)
+{
+	static const char key[] = "\"incident_id\":\"";
+	const char *at = memmem(states, states_len, key, sizeof(key) - 1);
+	char id[sizeof("inc_dddddddd_dddd_xxxxxxxx")] = "", name[96];
+
+	if (at) {
+		at += sizeof(key) - 1;
+		memcpy(id, at, MIN(sizeof(id) - 1, (size_t)(states + states_len - at)));
+	}
+	if (!incident_id_valid(id))
+		return;
+	MUST(mkdirat(folder, "incidents", 0700) == 0);
+	snprintf(name, sizeof(name), "incidents/%s", id);
+	MUST(mkdirat(folder, name, 0700) == 0);
+	strcat(name, "/readback.json");
+	fuzz_write(folder, name, text, len);
+}
+
 static void look_at(void *ctx, const struct incident *i)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
@@ -44,7 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct incident_store_config c = {
 		.state_dir = path, .host_label = "ci-7", .env = "test", .boot_id = BOOT_A
 	};
+	_cleanup_free_ char *states = NULL;
 	struct incident_store *s;
+	size_t states_len = 0;
 
 	if (folder < 0) {
 		MUST(runaway_digest_init() == 0);
@@ -58,7 +84,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		part = fuzz_part(&data, &size, &len);
 		seal(part, len, &file);
 		fuzz_write(folder, incident_log_names[n], file.data ? file.data : "", file.len);
+		if (n == LOG_INCIDENTS) {
+			states = TAKE_PTR(part);
+			states_len = len;
+		}
 	}
+	if (size > 0)
+		add_readback(states, states_len, folder, data, size);
 	if (incident_store_open_on(&c, &fast, &s) == 0) {
 		_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 		struct json_writer w;
