@@ -51,16 +51,18 @@ def figures(daemon):
 
 
 def measure(daemon):
-    """(ms a scan, share of a core, longest scan in s) over some passes, full ones among them."""
+    """(ms a scan, share of a core, longest scan in ms) over some passes, full ones among them."""
     before = figures(daemon)
-    full = 0
-    until = time.monotonic() + PASSES + FULL_PASS_S
-    while time.monotonic() < until:
-        full = max(full, daemon.api("status")["scan"]["duration_ms"])
-        time.sleep(0.5)
+    time.sleep(PASSES + FULL_PASS_S)
     after = figures(daemon)
     d = [a - b for a, b in zip(after, before)]
-    return d[0] / d[1] * 1e3, d[2] / d[3], full
+    # Which was the longest has to be asked for, and answers are not what a scan costs.
+    longest = 0
+    until = time.monotonic() + 2 * FULL_PASS_S
+    while time.monotonic() < until:
+        longest = max(longest, daemon.api("status")["scan"]["duration_ms"])
+        time.sleep(0.5)
+    return d[0] / d[1] * 1e3, d[2] / d[3], longest
 
 
 @experiment("L8", "1k to 100k idle tasks: ms a scan, share of a core; an orphan among them",
