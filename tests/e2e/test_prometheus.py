@@ -72,7 +72,8 @@ class Prometheus:
 
 @test
 def alert_fires_and_resolves(t):
-    daemon = t.daemon({"lanes": short_lanes(t)})
+    # Whoever else runs takes CPU from the browser; how much is enough is test_orphan_browser's.
+    daemon = t.daemon({"lanes": short_lanes(t, cpu_cores_min=0.1)})
     prometheus = Prometheus(t, daemon)
     wait_for(prometheus.scrapes, 20, "Prometheus scrapes the daemon")
     assert not prometheus.alerts(), prometheus.alerts()
