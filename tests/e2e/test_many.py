@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 
-from charges import agree
+from charges import agree, burn_in
 from harness import SLOWNESS, few, main, test, wait_for
 from scenes import OrphanMaker
 
@@ -22,14 +22,6 @@ LANE = {
     "trigger": {"cpu_cores_min": 0.06, "age_s_min": 0, "for_s": 2},
     "clear": {"cpu_cores_max": 0.05, "for_s": 2},
 }
-
-
-def burn(t, part):
-    for argv in ([t.helper("forkstorm"), "3000", "100", "300"],
-                 ["timeout", "4", t.helper("spin"), "500"]):
-        t.spawn(argv, cgroup=part, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL).wait(60 * SLOWNESS)
-    return part
 
 
 @test
@@ -54,8 +46,8 @@ def a_crowd_that_sleeps(t):
 
     # What short processes and a thread-less burner use is counted as exactly as ever. Each of
     # the two moves into the cgroup with up to a tick on it: see test_cgroup_cpu.py.
-    agree(daemon, lambda n: burn(t, cgroup.child(f"part{n}")), lambda true: 0.005 * true + 0.01,
-          settle_ticks=FULL_PASS_S + 2)
+    agree(daemon, lambda n: burn_in(t, cgroup.child(f"part{n}"), 3000, 4, 500),
+          lambda true: 0.005 * true + 0.01, settle_ticks=FULL_PASS_S + 2)
 
     # They all go at once; nobody is left in the model.
     crowd.stdin.close()

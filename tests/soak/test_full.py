@@ -11,7 +11,7 @@ from soak import FULL, experiment, main  # first: it knows where the harness is
 
 import procfs
 from books import Books
-from charges import agree, seen_seconds
+from charges import agree, burn_in, seen_seconds
 from harness import wait_for
 from scenes import OrphanMaker
 
@@ -96,15 +96,9 @@ def has_room(daemon, limit):
     return status["processes"] + status["remembered"] < limit - limit // 16
 
 
-def burn(t, name, parts):
-    """Short processes, and one that burns across many scans, in a cgroup that `parts` gets."""
-    part = t.cgroup.child(name)
-    parts.append(part)
-    for argv in ([t.helper("forkstorm"), "2000", "100", "300"],
-                 ["timeout", "3", t.helper("spin"), "400"]):
-        t.spawn(argv, cgroup=part, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL).wait(60)
-    return part
+def burn_part(t, name, parts):
+    parts.append(t.cgroup.child(name))
+    return burn_in(t, parts[-1], 2000, 3, 400)
 
 
 def margin_s(true_s):
@@ -144,7 +138,7 @@ def process_map_full(t, row):
         # What short processes and a burner without an entry use is counted once all the same.
         parts = []
         try:
-            agree(daemon, lambda k, n=n, parts=parts: burn(t, f"part{n}.{k}", parts), margin_s)
+            agree(daemon, lambda k, n=n, parts=parts: burn_part(t, f"part{n}.{k}", parts), margin_s)
         except AssertionError as e:
             row.bad(f"cycle {n}: {e}")
         leave(p)
