@@ -12,6 +12,7 @@ import time
 STEAL_MAX = 0.02
 FOREIGN_CORES_MAX = 0.1
 STATS_SYSCTL = "/proc/sys/kernel/bpf_stats_enabled"
+PID_MAX_SYSCTL = "/proc/sys/kernel/pid_max"
 
 LOAD_CPU = 0
 AGENT_CPU = 1 if (os.cpu_count() or 1) > 1 else 0
@@ -107,14 +108,24 @@ def foreign_cores(seconds):
 
 
 @contextlib.contextmanager
-def bpf_stats():
-    """Run times of BPF programs are measured inside; costs about 20 ns a run."""
-    old = read(STATS_SYSCTL).strip()
-    _write(STATS_SYSCTL, "1")
+def _sysctl(path, value):
+    """Has the value inside, and what it was before afterwards."""
+    old = read(path).strip()
+    _write(path, str(value))
     try:
         yield
     finally:
-        _write(STATS_SYSCTL, old)
+        _write(path, old)
+
+
+def bpf_stats():
+    """Run times of BPF programs are measured inside; costs about 20 ns a run."""
+    return _sysctl(STATS_SYSCTL, 1)
+
+
+def room_for(count):
+    """Room for so many more processes; never less than there was."""
+    return _sysctl(PID_MAX_SYSCTL, max(int(read(PID_MAX_SYSCTL)), 2 * count))
 
 
 def _write(path, text):

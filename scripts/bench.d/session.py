@@ -32,6 +32,7 @@ class Session:
     def __init__(self, root, build, quick):
         self.root, self.quick = root, quick
         self.big = 2000 if quick else 10000  # tasks of a big host
+        self.crowd = 4000 if quick else 50000  # and of one that is full
         self.rng = random.Random()
         self.tmp = tempfile.mkdtemp(prefix="runaway-bench-")
         os.chmod(self.tmp, 0o755)  # the daemon gives up root and must still get in
@@ -106,16 +107,17 @@ class Session:
         argv = [self.helper("bench_mk"), str(count)]
         if groups:
             argv += [folder, str(groups)]
-        p = self.spawn(argv, host.LOAD_CPU, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        try:
-            if p.stdout.readline() != b"ready\n":
-                raise RuntimeError("bench_mk failed")
-            yield count
-        finally:
-            p.stdin.close()  # it ends its children and waits for them
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                p.wait(60)
-            self.end(p)
+        with host.room_for(count):
+            p = self.spawn(argv, host.LOAD_CPU, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            try:
+                if p.stdout.readline() != b"ready\n":
+                    raise RuntimeError("bench_mk failed")
+                yield count
+            finally:
+                p.stdin.close()  # it ends its children and waits for them
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    p.wait(60)
+                self.end(p)
 
     @contextlib.contextmanager
     def cgroup(self):
