@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -272,11 +273,7 @@ void gate_stop(struct daemon *d)
 	pid_t pid = g->link ? gate_link_pid(g->link) : 0;
 
 	gate_link_close(TAKE_PTR(g->link));
-	for (int ms = 0; pid > 0 && ms < END_WAIT_MS; ms += 10) {
-		if (waitpid(pid, NULL, WNOHANG) != 0)
-			break;
-		usleep(10000);
-	}
+	runaway_child_reap(pid, END_WAIT_MS);
 	drill_free(d);
 	free(g->status_json);
 	free(g->due);

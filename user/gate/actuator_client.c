@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "gate/actuator_priv.h"
@@ -68,9 +68,7 @@ void runaway_actuator_stop(struct runaway_actuator *a)
 {
 	if (a->fd >= 0)
 		close(a->fd);
-	/* A frozen one is left to end when it goes on: nobody here could end it sooner. */
-	for (int ms = 0; a->pid > 0 && waitpid(a->pid, NULL, WNOHANG) == 0 && ms < END_MS; ms++)
-		usleep(1000);
+	runaway_child_reap(a->pid, END_MS);
 	*a = (struct runaway_actuator){ .fd = -1 };
 }
 

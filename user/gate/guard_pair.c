@@ -25,6 +25,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/child.h"
+#include "base/log.h"
 #include "gate/guard_priv.h"
 
 #ifndef MFD_EXEC
@@ -36,6 +38,8 @@
 
 /* A loaded machine may be slow, a dead prober is told by its closed socket at once. */
 #define ANSWER_MS 5000
+/* One whose socket is closed ends at once, or it is frozen. */
+#define END_MS 500
 
 struct request {
 	uint32_t what; /* enum guard_try */
@@ -377,9 +381,10 @@ void guard_pair_stop(struct guard_pair *p)
 {
 	if (p->sock >= 0)
 		close(p->sock);
-	if (p->prober > 0)
-		while (waitpid(p->prober, NULL, 0) < 0 && errno == EINTR)
-			;
+	if (!runaway_child_reap(p->prober, END_MS))
+		log_warning("the self-test's prober (pid %d) is stopped or frozen: it ends when it "
+			    "goes on",
+			    p->prober);
 	if (p->shared)
 		munmap(p->shared, sizeof(*p->shared));
 	*p = (struct guard_pair){ .sock = -1 };

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "gate/guard_priv.h"
 
@@ -136,6 +137,27 @@ static void nobody_stays(_unused_ void **state)
 	close(gone.fd);
 }
 
+/* The authoriser ends all the same, and they when they go on. */
+static void a_stopped_prober_is_not_waited_for(_unused_ void **state)
+{
+	struct guard_pair p;
+	pid_t prober;
+	struct pollfd gone = { .events = POLLIN };
+
+	assert_int_equal(guard_pair_start(&p, NULL, other_user(), geteuid() ? getegid() : 65534),
+			 0);
+	prober = p.prober;
+	gone.fd = (int)syscall(SYS_pidfd_open, p.victim, 0);
+	assert_true(gone.fd >= 0);
+	assert_int_equal(kill(prober, SIGSTOP), 0);
+	guard_pair_stop(&p);
+	assert_int_equal(poll(&gone, 1, 0), 0);
+	assert_int_equal(kill(prober, SIGCONT), 0);
+	assert_int_equal(poll(&gone, 1, 10000), 1);
+	assert_true(runaway_child_reap(prober, 10000));
+	close(gone.fd);
+}
+
 static void no_such_cgroup(_unused_ void **state)
 {
 	struct guard_pair p;
@@ -153,6 +175,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(unknown_attempts, start, stop),
 		cmocka_unit_test_setup_teardown(the_dead_are_noticed, start, stop),
 		cmocka_unit_test(nobody_stays),
+		cmocka_unit_test(a_stopped_prober_is_not_waited_for),
 		cmocka_unit_test(no_such_cgroup),
 	};
 
