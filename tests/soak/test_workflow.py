@@ -18,6 +18,7 @@ import time
 from soak import FULL, experiment, main  # first: it knows where the harness is
 
 import procfs
+from cgroups import kill_if
 from gatescene import Scene, gated_lane
 from harness import CtlError, wait_for
 
@@ -202,9 +203,8 @@ def round_of(t, row, s, number):
     for x in targets:
         wait_for(lambda x=x: judged(s, x), 20, f"{x.incident} of {x.pid} is judged")
     check_all(row, s, targets)
-    for x in targets:
-        if procfs.alive(x.pid):
-            t.signal(x.pid, signal.SIGKILL)
+    for x in targets:  # those that go on, if they do not end this very moment
+        kill_if(x.pid, signal.SIGKILL, t.ours)
     return hit
 
 
