@@ -1,18 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * spin [PERMILLE]: burns that share of one core (default 1000) until it is
- * killed. With SIGTERM it ends like any program.
+ * spin [PERMILLE [FILE [stay]]]: burns that share of one core (default 1000) until it
+ * is killed. With SIGTERM it ends like any program; with a FILE it writes a line into it
+ * before, and goes on all the same if it is to stay.
  */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+
 #include "helper.h"
 
 #define PERIOD_US 20000
+
+static int told_fd;
+static bool stays;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	if (write(told_fd, "x\n", 2) != 2)
+		_exit(1);
+	if (!stays)
+		_exit(0);
+}
 
 int main(int argc, char **argv)
 {
 	unsigned long permille = argc > 1 ? number(argv[1], 1000) : 1000;
 	uint64_t busy_us = PERIOD_US * permille / 1000;
+	struct sigaction sa = { .sa_handler = on_term };
 
 	limit_life();
+	if (argc > 2) {
+		told_fd = open(argv[2], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+		stays = argc > 3 && strcmp(argv[3], "stay") == 0;
+		if (told_fd < 0 || sigaction(SIGTERM, &sa, NULL) < 0)
+			die(argv[2]);
+	}
 	for (;;) {
 		burn_us(busy_us);
 		if (busy_us < PERIOD_US)

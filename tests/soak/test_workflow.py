@@ -32,8 +32,9 @@ LEGAL = {
     "approved": {"dry_run_ready", "approved", "acting", "resolved"},
     "acting": {"triaged", "approved", "post_check", "resolved"},
     "post_check": {"post_check", "dry_run_ready", "resolved"}, "resolved": {"closed"}}
-# Burns, and writes down each SIGTERM; the second kind goes on all the same.
-TARGET = "trap 'echo x >> {file}; {then}' TERM; echo $$ > {file}.pid; while :; do :; done"
+# A target writes down each SIGTERM; it burns no more than a lane asks for.
+PERMILLE = 150
+LEFT = '"$@" & echo $! > "$3.pid"; kill -9 $$'
 
 
 class Target:
@@ -43,8 +44,9 @@ class Target:
         self.file = t.path(f"terms-{number}")
         with open(self.file, "w", encoding="ascii"):
             pass
-        script = TARGET.format(file=self.file, then="exit" if number % 2 else ":")
-        t.spawn(["sh", "-c", 'sh -c "$0" & kill -9 $$', script]).wait()
+        goes_on = [] if number % 2 else ["stay"]
+        t.spawn(["sh", "-c", LEFT, "sh", t.helper("spin"), str(PERMILLE), self.file,
+                 *goes_on]).wait()
         self.pid = wait_for(self._pid, 10, "the target's pid")
         self.incident = self.digest = None
 
@@ -216,7 +218,7 @@ def killed_on_the_way(t, row):
         if number % ROUNDS == 0:
             if s:
                 assert s.d.stop(15) == 0
-            s = Scene(t, lanes=[gated_lane(t, comm_any=["sh"])])
+            s = Scene(t, lanes=[gated_lane(t, comm_any=["spin"])])
         hit += round_of(t, row, s, number)
     row.note(", ".join(f"{hit.count(who)} {who}" for who in sorted(set(hit))))
     assert len(hit) == row.tried and (not FULL or len(set(hit)) == 3)
