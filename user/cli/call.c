@@ -106,8 +106,8 @@ int runaway_cli_request(struct cli *c, struct strbuf *ret)
 
 static int read_answer(struct cli *c, const cJSON *answer, const cJSON **ret_result)
 {
-	const cJSON *error = cJSON_GetObjectItemCaseSensitive(answer, "error");
-	const cJSON *result = cJSON_GetObjectItemCaseSensitive(answer, "result");
+	const cJSON *error = runaway_json_get(answer, "error");
+	const cJSON *result = runaway_json_get(answer, "result");
 
 	if (cJSON_IsObject(error))
 		return runaway_cli_fail(c, runaway_json_str(error, "code", "failed"), "%s",

@@ -61,7 +61,7 @@ const cJSON *runaway_cli_get(const cJSON *obj, const char *path)
 			return NULL;
 		memcpy(key, path, n);
 		key[n] = '\0';
-		obj = cJSON_GetObjectItemCaseSensitive(obj, key);
+		obj = runaway_json_get(obj, key);
 		path += n + (path[n] == '.');
 	}
 	return cJSON_IsNull(obj) ? NULL : obj;

@@ -291,8 +291,7 @@ static void test_files(void **state)
 
 		assert_int_equal(r.status, 2);
 		assert_int_equal(r.err.len, 0);
-		assert_string_equal(runaway_json_str(cJSON_GetObjectItemCaseSensitive(doc, "error"),
-						     "code", ""),
+		assert_string_equal(runaway_json_str(runaway_json_get(doc, "error"), "code", ""),
 				    "usage");
 		cJSON_Delete(doc);
 	}
