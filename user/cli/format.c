@@ -48,6 +48,19 @@ void runaway_cli_text(const struct cli *c, const char *text)
 	runaway_cli_paint(c, CLI_PLAIN, text);
 }
 
+void runaway_cli_field(const struct cli *c, const char *label, const char *text)
+{
+	runaway_cli_label(c, label);
+	runaway_cli_text(c, text);
+	fputc('\n', c->out);
+}
+
+void runaway_cli_line(const struct cli *c, const char *label, struct strbuf *b)
+{
+	runaway_cli_field(c, label, b->data);
+	strbuf_reset(b);
+}
+
 /* ---- members ---- */
 
 const cJSON *runaway_cli_get(const cJSON *obj, const char *path)
