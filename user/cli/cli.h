@@ -143,6 +143,11 @@ int runaway_cli_file_params(struct cli *c, struct json_writer *w);
 /* A process id. CLI_OK or a status after a message. */
 int runaway_cli_pid_params(struct cli *c, struct json_writer *w);
 
+/* ---- approve.c ---- */
+struct runaway_key;
+/* The secret key in a file. CLI_OK or a status after a message. */
+int runaway_cli_load_key(struct cli *c, const char *path, struct runaway_key *key);
+
 /* ---- gate_state.c ---- */
 /* "disabled", "armed", "disarmed", "not running", "not armed": of a document's "gate". */
 const char *runaway_cli_gate_state(const cJSON *gate);

@@ -146,14 +146,13 @@ static int sign(struct cli *c, struct runaway_release *r)
 {
 	struct cli_value file = runaway_cli_option(c, "--key");
 	_cleanup_key_ struct runaway_key key = { 0 };
-	int err;
+	int status;
 
 	if (!file.set)
 		return CLI_OK;
-	err = runaway_key_load(file.string, &key);
-	if (err < 0)
-		return runaway_cli_fail(c, "usage", "%s: no secret key that only you can read: %s",
-					file.string, strerror(-err));
+	status = runaway_cli_load_key(c, file.string, &key);
+	if (status != CLI_OK)
+		return status;
 	if (runaway_release_sign(r, key.secret) < 0)
 		return runaway_cli_fail(c, "failed", "the release cannot be signed");
 	return CLI_OK;
@@ -245,9 +244,11 @@ static int run_keygen(struct cli *c)
 		return runaway_cli_fail(c, "failed", "libsodium cannot start");
 	runaway_key_generate(&key);
 	r = runaway_key_save(&key, out.string);
+	if (r == -EEXIST)
+		return runaway_cli_fail(c, "usage", "%s is there already: a key gets a new file",
+					out.string);
 	if (r < 0)
-		return runaway_cli_fail(c, r == -EEXIST ? "usage" : "failed", "%s: %s", out.string,
-					strerror(-r));
+		return runaway_cli_fail(c, "failed", "%s: %s", out.string, strerror(-r));
 	if (!cJSON_AddStringToObject(shown, "owner", owner) ||
 	    !cJSON_AddStringToObject(shown, "public", key.public_hex) ||
 	    !cJSON_AddStringToObject(shown, "key_id", key.id) ||

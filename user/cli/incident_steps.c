@@ -19,8 +19,7 @@ static const struct cli_option plan_options[] = {
 
 static const struct cli_option approve_options[] = {
 	PLAN,
-	{ "--owner", NULL, CLI_STRING, "NAME", 1, 63,
-	  "who approves: the key's owner, else your user name" },
+	{ "--owner", NULL, CLI_STRING, "NAME", 1, 63, "who approves: the owner of the key" },
 	{ "--window", NULL, CLI_STRING, "START/END", 3, 64,
 	  "when it may be done: now/30m, or two RFC 3339 times" },
 	{ "--evidence", NULL, CLI_STRING, "REF", 1, 511,
@@ -192,21 +191,6 @@ static int check_verdict(const cJSON *doc)
 
 /* ---- approve, apply ---- */
 
-static int load_key(struct cli *c, const char *path, struct runaway_key *key)
-{
-	int err = runaway_key_load(path, key);
-
-	if (err == -EPERM)
-		return runaway_cli_fail(c, "usage", "%s: others may read it: chmod 600", path);
-	if (err == -EBADMSG)
-		return runaway_cli_fail(c, "usage", "%s: no secret key as gate keygen writes it",
-					path);
-	if (err < 0)
-		return runaway_cli_fail(c, err == -ENOENT ? "not_found" : "failed", "%s: %s", path,
-					strerror(-err));
-	return CLI_OK;
-}
-
 static int run_approve(struct cli *c)
 {
 	static const char *const needed[] = { "--plan", "--owner", "--window", "--evidence" };
@@ -224,12 +208,14 @@ static int run_approve(struct cli *c)
 
 	for (size_t n = 0; n < ARRAY_SIZE(needed); n++)
 		if (!runaway_cli_option(c, needed[n]).set)
-			return runaway_cli_fail(c, "usage", "approve needs %s", needed[n]);
+			return runaway_cli_fail(c, "usage",
+						"approve needs --plan DIGEST, --owner NAME, "
+						"--window START/END and --evidence REF");
 	if (runaway_digest_init() < 0)
 		return runaway_cli_fail(c, "failed", "libsodium cannot start");
 	r = runaway_cli_window(c, runaway_cli_option(c, "--window").string, &a.start_ns, &a.end_ns);
 	if (r == CLI_OK && key_file.set) {
-		r = load_key(c, key_file.string, &key);
+		r = runaway_cli_load_key(c, key_file.string, &key);
 		a.key = &key;
 	}
 	if (r == CLI_OK)
