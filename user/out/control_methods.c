@@ -242,7 +242,7 @@ static int run_incident_list(struct control_call *call, struct json_writer *w)
 
 static int no_incident(struct control_call *call)
 {
-	return runaway_control_fail(call, "not_found", "no incident has the id \"%s\"",
+	return runaway_control_fail(call, "not_found", RUNAWAY_CONTROL_NO_INCIDENT,
 				    string_of(call, "id"));
 }
 

@@ -316,7 +316,7 @@ static void test_exit_statuses(void **state)
 	} row[] = {
 		{ "proc|show|4000000", "no living process", 5 },
 		{ "proc|show|99999999", "no living process", 5 },
-		{ "incident|show|inc_x", "no incident", 5 },
+		{ "incident|show|inc_x", "no incident has the id \"inc_x\" (incident list", 5 },
 		{ "config|check|/no/such/file", "No such file", 5 },
 		{ "config|reload", "needs the role operator", 3 },
 		{ "proc|show|0", "no process id", 2 },
