@@ -152,14 +152,14 @@ const char *runaway_json_str(const cJSON *obj, const char *key, const char *def)
 
 double runaway_json_num(const cJSON *obj, const char *key, double def)
 {
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(obj, key);
+	const cJSON *v = runaway_json_get(obj, key);
 
 	return cJSON_IsNumber(v) ? v->valuedouble : def;
 }
 
 bool runaway_json_true(const cJSON *obj, const char *key, bool def)
 {
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(obj, key);
+	const cJSON *v = runaway_json_get(obj, key);
 
 	return cJSON_IsBool(v) ? cJSON_IsTrue(v) : def;
 }
@@ -181,7 +181,7 @@ static bool parse_u64(const char *s, uint64_t *ret)
 
 uint64_t runaway_json_u64(const cJSON *obj, const char *key, uint64_t def)
 {
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(obj, key);
+	const cJSON *v = runaway_json_get(obj, key);
 	uint64_t n;
 
 	if (cJSON_IsString(v))

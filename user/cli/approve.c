@@ -65,6 +65,21 @@ int runaway_cli_window(struct cli *c, const char *text, uint64_t *ret_start_ns,
 
 /* ---- the document ---- */
 
+int runaway_cli_load_key(struct cli *c, const char *path, struct runaway_key *key)
+{
+	int err = runaway_key_load(path, key);
+
+	if (err == -EPERM)
+		return runaway_cli_fail(c, "usage", "%s: others may read it: chmod 600", path);
+	if (err == -EBADMSG)
+		return runaway_cli_fail(c, "usage", "%s: no secret key as gate keygen writes it",
+					path);
+	if (err < 0)
+		return runaway_cli_fail(c, err == -ENOENT ? "not_found" : "failed", "%s: %s", path,
+					strerror(-err));
+	return CLI_OK;
+}
+
 static uint64_t whole_ms(uint64_t ns)
 {
 	return ns / NSEC_PER_MSEC * NSEC_PER_MSEC;

@@ -79,7 +79,8 @@ int runaway_cli_fail(struct cli *c, const char *code, const char *fmt, ...)
 
 /* ---- the request ---- */
 
-int runaway_cli_request(struct cli *c, struct strbuf *ret)
+/* Of the verb in force. CLI_OK, or a status after a message. */
+static int write_request(struct cli *c, struct strbuf *ret)
 {
 	struct json_writer w;
 	int r = CLI_OK;
@@ -106,8 +107,8 @@ int runaway_cli_request(struct cli *c, struct strbuf *ret)
 
 static int read_answer(struct cli *c, const cJSON *answer, const cJSON **ret_result)
 {
-	const cJSON *error = cJSON_GetObjectItemCaseSensitive(answer, "error");
-	const cJSON *result = cJSON_GetObjectItemCaseSensitive(answer, "result");
+	const cJSON *error = runaway_json_get(answer, "error");
+	const cJSON *result = runaway_json_get(answer, "result");
 
 	if (cJSON_IsObject(error))
 		return runaway_cli_fail(c, runaway_json_str(error, "code", "failed"), "%s",
@@ -118,8 +119,9 @@ static int read_answer(struct cli *c, const cJSON *answer, const cJSON **ret_res
 	return CLI_OK;
 }
 
-int runaway_cli_ask_line(struct cli *c, const struct strbuf *line, cJSON **ret_answer,
-			 const cJSON **ret_result)
+/* ret_unserved: gets true, and nothing is said, when no daemon listens; NULL: that is an error. */
+static int ask_line(struct cli *c, const struct strbuf *line, bool *ret_unserved,
+		    cJSON **ret_answer, const cJSON **ret_result)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	_cleanup_cjson_ cJSON *answer = NULL;
@@ -128,6 +130,10 @@ int runaway_cli_ask_line(struct cli *c, const struct strbuf *line, cJSON **ret_a
 
 	r = runaway_cli_exchange(c->socket, line->data, line->len,
 				 isatty(fileno(c->err)) ? c->err : NULL, &text, &error);
+	if (r < 0 && error.unserved && ret_unserved) {
+		*ret_unserved = true;
+		return CLI_FAILED;
+	}
 	if (r < 0)
 		return runaway_cli_fail(c, error.code, "%s", error.text);
 	if (!text.len || runaway_json_parse(text.data, text.len, &answer, NULL) < 0)
@@ -138,12 +144,10 @@ int runaway_cli_ask_line(struct cli *c, const struct strbuf *line, cJSON **ret_a
 	return r;
 }
 
-int runaway_cli_ask(struct cli *c, cJSON **ret_answer, const cJSON **ret_result)
+int runaway_cli_ask_line(struct cli *c, const struct strbuf *line, cJSON **ret_answer,
+			 const cJSON **ret_result)
 {
-	_cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
-	int r = runaway_cli_request(c, &line);
-
-	return r == CLI_OK ? runaway_cli_ask_line(c, &line, ret_answer, ret_result) : r;
+	return ask_line(c, line, NULL, ret_answer, ret_result);
 }
 
 int runaway_cli_show(struct cli *c, const cJSON *result)
@@ -160,13 +164,24 @@ int runaway_cli_show(struct cli *c, const cJSON *result)
 	return r;
 }
 
-int runaway_cli_call(struct cli *c)
+int runaway_cli_call_or(struct cli *c, int (*alone)(struct cli *c))
 {
+	_cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
 	_cleanup_cjson_ cJSON *answer = NULL;
 	const cJSON *result = NULL;
-	int r = runaway_cli_ask(c, &answer, &result);
+	bool unserved = false;
+	int r = write_request(c, &line);
 
+	if (r == CLI_OK)
+		r = ask_line(c, &line, alone ? &unserved : NULL, &answer, &result);
+	if (unserved)
+		return alone(c);
 	return r == CLI_OK ? runaway_cli_show(c, result) : r;
+}
+
+int runaway_cli_call(struct cli *c)
+{
+	return runaway_cli_call_or(c, NULL);
 }
 
 /* ---- parameters that several verbs share ---- */

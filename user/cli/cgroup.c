@@ -103,22 +103,16 @@ static int print_cgroup(struct cli *c, const cJSON *cg)
 	};
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
-		if (!runaway_cli_string(cg, row[i].key))
-			continue;
-		runaway_cli_label(c, row[i].label);
-		runaway_cli_text(c, runaway_cli_string(cg, row[i].key));
-		fputc('\n', c->out);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++)
+		if (runaway_cli_string(cg, row[i].key))
+			runaway_cli_field(c, row[i].label, runaway_cli_string(cg, row[i].key));
 	runaway_cli_add_number(&b, runaway_cli_get(cg, "cpu_cores"), 2);
 	strbuf_adds(&b, " cores, ");
 	runaway_cli_add_number(&b, runaway_cli_get(cg, "cpu_seconds"), 1);
 	strbuf_adds(&b, " CPU seconds with descendants, ");
 	runaway_cli_add_number(&b, runaway_cli_get(cg, "own_cpu_seconds"), 1);
 	strbuf_adds(&b, " its own");
-	runaway_cli_label(c, "CPU");
-	runaway_cli_text(c, b.data);
-	fputc('\n', c->out);
+	runaway_cli_field(c, "CPU", b.data);
 	print_members(c, cg);
 	return CLI_OK;
 }

@@ -124,11 +124,7 @@ int runaway_cli_fail(struct cli *c, const char *code, const char *fmt, ...) _pri
 int runaway_cli_status_of(const char *code);
 /* And the code of an exit status; "failed" for one that is none of ours. */
 const char *runaway_cli_code_of(int status);
-/* What stands in `params` of the verb in force, as text for a request. CLI_OK or a status. */
-int runaway_cli_request(struct cli *c, struct strbuf *ret);
-/* One request; *ret_answer owns *ret_result. CLI_OK, or a status after a message. */
-int runaway_cli_ask(struct cli *c, cJSON **ret_answer, const cJSON **ret_result);
-/* The same for a line that is made already. */
+/* One request, a line; *ret_answer owns *ret_result. CLI_OK, or a status after a message. */
 int runaway_cli_ask_line(struct cli *c, const struct strbuf *line, cJSON **ret_answer,
 			 const cJSON **ret_result);
 /* The same for a method and its parameters, a JSON object (ask.c). */
@@ -136,6 +132,8 @@ int runaway_cli_ask_method(struct cli *c, const char *method, const char *params
 			   cJSON **ret_answer, const cJSON **ret_result);
 /* Asks and shows: what most verbs are. */
 int runaway_cli_call(struct cli *c);
+/* The same; where no daemon listens, alone() does it. NULL: that is an error. */
+int runaway_cli_call_or(struct cli *c, int (*alone)(struct cli *c));
 /* Shows a result in the form that was asked for. */
 int runaway_cli_show(struct cli *c, const cJSON *result);
 /* Reads FILE ("-": standard input) for a parameter. CLI_OK or a status after a message. */
@@ -145,6 +143,11 @@ int runaway_cli_file_params(struct cli *c, struct json_writer *w);
 /* A process id. CLI_OK or a status after a message. */
 int runaway_cli_pid_params(struct cli *c, struct json_writer *w);
 
+/* ---- approve.c ---- */
+struct runaway_key;
+/* The secret key in a file. CLI_OK or a status after a message. */
+int runaway_cli_load_key(struct cli *c, const char *path, struct runaway_key *key);
+
 /* ---- gate_state.c ---- */
 /* "disabled", "armed", "disarmed", "not running", "not armed": of a document's "gate". */
 const char *runaway_cli_gate_state(const cJSON *gate);
@@ -153,6 +156,7 @@ const char *runaway_cli_gate_state(const cJSON *gate);
 struct cli_error {
 	const char *code; /* static */
 	char text[512];
+	bool unserved; /* nobody serves that path: what needs no daemon may do without */
 };
 /*
  * Sends one line, reads one line (newlines not counted) into ret. 0, or -1 with
@@ -160,9 +164,6 @@ struct cli_error {
  */
 int runaway_cli_exchange(const char *path, const char *line, size_t len, FILE *note,
 			 struct strbuf *ret, struct cli_error *ret_error);
-
-/* False only when nobody serves that path; what else is wrong with it an exchange says. */
-bool runaway_cli_daemon_listens(const char *path);
 
 /* ---- program.c ---- */
 /* Runs runawayd with these arguments; what it says on standard output. CLI_OK, or its own exit

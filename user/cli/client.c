@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "base/clock.h"
@@ -71,15 +72,17 @@ static int wait_for(struct exchange *x, short events, int64_t limit_ms)
 	}
 }
 
-/* Of what connect() said: there is no socket, or it is one that a daemon left behind. */
-static bool is_unserved(int err)
-{
-	return err == ENOENT || err == ECONNREFUSED;
-}
-
 static int refused(struct exchange *x, const char *path, int err)
 {
-	if (is_unserved(err))
+	struct stat st;
+
+	/* There is no socket, or it is one that a daemon left behind. */
+	x->error->unserved = err == ENOENT || err == ECONNREFUSED;
+	if (err == ECONNREFUSED && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return set_error(x->error, "failed",
+				 "%s is no socket; name the daemon's control.sock with --socket",
+				 path);
+	if (x->error->unserved)
 		return set_error(x->error, "failed",
 				 "no daemon listens at %s; start it with \"systemctl start "
 				 "runawayd\" or \"sudo runawayd\", or name its socket with "
@@ -94,23 +97,14 @@ static int refused(struct exchange *x, const char *path, int err)
 	}
 }
 
-/* False: it is no path of a socket. */
-static bool fill_address(struct sockaddr_un *sa, const char *path)
-{
-	if (!*path || strlen(path) >= sizeof(sa->sun_path))
-		return false;
-	sa->sun_family = AF_UNIX;
-	memcpy(sa->sun_path, path, strlen(path) + 1);
-	return true;
-}
-
 static int open_socket(struct exchange *x, const char *path)
 {
-	struct sockaddr_un sa = { 0 };
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 
-	if (!fill_address(&sa, path))
+	if (!*path || strlen(path) >= sizeof(sa.sun_path))
 		return set_error(x->error, "usage", "a socket's path has 1 to %zu bytes",
 				 sizeof(sa.sun_path) - 1);
+	memcpy(sa.sun_path, path, strlen(path) + 1);
 	x->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (x->fd < 0)
 		return set_error(x->error, "failed", "socket: %s", strerror(errno));
@@ -182,22 +176,14 @@ int runaway_cli_exchange(const char *path, const char *line, size_t len, FILE *n
 		.note = note,
 		.error = ret_error,
 	};
-	int r = open_socket(&x, path);
+	int r;
 
+	ret_error->unserved = false;
+	r = open_socket(&x, path);
 	if (r == 0)
 		r = send_line(&x, line, len);
 	if (r == 0)
 		r = read_line(&x, ret);
 	runaway_closep(&x.fd);
 	return r;
-}
-
-bool runaway_cli_daemon_listens(const char *path)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un sa = { 0 };
-
-	if (fd < 0 || !fill_address(&sa, path))
-		return true;
-	return connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 || !is_unserved(errno);
 }

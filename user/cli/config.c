@@ -12,25 +12,25 @@ static int print_check(struct cli *c, const cJSON *result)
 }
 
 /* A file is checked before there is a daemon, too: runawayd does it by itself. */
-static int run_check(struct cli *c)
+static int check_alone(struct cli *c)
 {
 	char *argv[] = { (char *)"runawayd", (char *)"--check-config", (char *)c->arg[0], NULL };
-	_cleanup_strbuf_ struct strbuf said = STRBUF_INIT, text = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf said = STRBUF_INIT;
 	_cleanup_cjson_ cJSON *result = NULL;
-	int r;
+	int r = runaway_cli_program(c, argv, &said);
 
-	if (strcmp(c->arg[0], "-") == 0 || runaway_cli_daemon_listens(c->socket))
-		return runaway_cli_call(c);
-	/* What is not there or may not be read is said in the words of the client. */
-	r = runaway_cli_read_file(c, c->arg[0], &text);
-	if (r == CLI_OK)
-		r = runaway_cli_program(c, argv, &said);
 	if (r != CLI_OK)
 		return r;
 	result = cJSON_CreateObject();
 	if (!result || !cJSON_AddTrueToObject(result, "ok"))
 		return runaway_cli_fail(c, "failed", "out of memory");
 	return runaway_cli_show(c, result);
+}
+
+static int run_check(struct cli *c)
+{
+	/* Standard input can be read once: it has been, for the daemon. */
+	return runaway_cli_call_or(c, strcmp(c->arg[0], "-") == 0 ? NULL : check_alone);
 }
 
 static int print_reload(struct cli *c, const cJSON *result)

@@ -38,9 +38,7 @@ static void say(struct drill *d, const char *step, const char *detail)
 		cJSON_Delete(s);
 	if (d->c->json)
 		return;
-	runaway_cli_label(d->c, step);
-	runaway_cli_text(d->c, detail);
-	fputc('\n', d->c->out);
+	runaway_cli_field(d->c, step, detail);
 	fflush(d->c->out);
 }
 

@@ -48,6 +48,19 @@ void runaway_cli_text(const struct cli *c, const char *text)
 	runaway_cli_paint(c, CLI_PLAIN, text);
 }
 
+void runaway_cli_field(const struct cli *c, const char *label, const char *text)
+{
+	runaway_cli_label(c, label);
+	runaway_cli_text(c, text);
+	fputc('\n', c->out);
+}
+
+void runaway_cli_line(const struct cli *c, const char *label, struct strbuf *b)
+{
+	runaway_cli_field(c, label, b->data);
+	strbuf_reset(b);
+}
+
 /* ---- members ---- */
 
 const cJSON *runaway_cli_get(const cJSON *obj, const char *path)
@@ -61,7 +74,7 @@ const cJSON *runaway_cli_get(const cJSON *obj, const char *path)
 			return NULL;
 		memcpy(key, path, n);
 		key[n] = '\0';
-		obj = cJSON_GetObjectItemCaseSensitive(obj, key);
+		obj = runaway_json_get(obj, key);
 		path += n + (path[n] == '.');
 	}
 	return cJSON_IsNull(obj) ? NULL : obj;

@@ -17,6 +17,10 @@ void runaway_cli_label(const struct cli *c, const char *label);
 void runaway_cli_paint_escaped(const struct cli *c, enum cli_color color, const struct strbuf *b);
 /* Escaped, no newline; NULL writes "-". */
 void runaway_cli_text(const struct cli *c, const char *text);
+/* A line of its own: label and text. */
+void runaway_cli_field(const struct cli *c, const char *label, const char *text);
+/* The same from a buffer, which is emptied for the next one. */
+void runaway_cli_line(const struct cli *c, const char *label, struct strbuf *b);
 
 /* Members of documents; NULL-safe, a missing member is unknown. */
 const cJSON *runaway_cli_get(const cJSON *obj, const char *path);   /* "origin.exit.signal" */

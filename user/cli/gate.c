@@ -30,13 +30,6 @@ static const struct cli_option release_options[] = {
 	{ 0 },
 };
 
-static void field(struct cli *c, const char *label, const char *text)
-{
-	runaway_cli_label(c, label);
-	runaway_cli_text(c, text);
-	fputc('\n', c->out);
-}
-
 /* ---- status ---- */
 
 /* Of the programs, those that the kernel skipped are named. */
@@ -54,7 +47,7 @@ static void print_guard(struct cli *c, const cJSON *s)
 		if (runaway_json_u64(p, "recursion_misses", 0))
 			strbuf_addf(&b, ", %s %llu", runaway_json_str(p, "program", "-"),
 				    (unsigned long long)runaway_json_u64(p, "recursion_misses", 0));
-	field(c, "guard", b.data);
+	runaway_cli_field(c, "guard", b.data);
 }
 
 static int print_status(struct cli *c, const cJSON *s)
@@ -65,23 +58,23 @@ static int print_status(struct cli *c, const cJSON *s)
 	runaway_cli_label(c, "gate");
 	runaway_cli_paint(c, runaway_json_true(s, "armed", false) ? CLI_GREEN : CLI_YELLOW, state);
 	fputc('\n', c->out);
-	field(c, "why", runaway_cli_string(s, "why"));
+	runaway_cli_field(c, "why", runaway_cli_string(s, "why"));
 	strbuf_addf(&b, "%s (%s)", runaway_json_str(s, "tier", "-"),
 		    runaway_json_str(s, "tier_name", "-"));
-	field(c, "tier", b.data);
+	runaway_cli_field(c, "tier", b.data);
 	print_guard(c, s);
 	strbuf_reset(&b);
 	strbuf_addf(&b, "%s, %s",
 		    runaway_json_true(s, "require_signature", false) ? "signature required"
 								     : "no signature required",
 		    runaway_json_true(s, "two_person", true) ? "two persons" : "one person");
-	field(c, "approval", b.data);
+	runaway_cli_field(c, "approval", b.data);
 	strbuf_reset(&b);
 	strbuf_addf(&b,
 		    "%.0f requests, %.0f refusals, %.0f signals sent, %.0f plans authorised now",
 		    runaway_json_num(s, "requests", 0), runaway_json_num(s, "refusals", 0),
 		    runaway_json_num(s, "signals", 0), runaway_json_num(s, "authorized", 0));
-	field(c, "so far", b.data);
+	runaway_cli_field(c, "so far", b.data);
 	return CLI_OK;
 }
 
@@ -153,14 +146,13 @@ static int sign(struct cli *c, struct runaway_release *r)
 {
 	struct cli_value file = runaway_cli_option(c, "--key");
 	_cleanup_key_ struct runaway_key key = { 0 };
-	int err;
+	int status;
 
 	if (!file.set)
 		return CLI_OK;
-	err = runaway_key_load(file.string, &key);
-	if (err < 0)
-		return runaway_cli_fail(c, "usage", "%s: no secret key that only you can read: %s",
-					file.string, strerror(-err));
+	status = runaway_cli_load_key(c, file.string, &key);
+	if (status != CLI_OK)
+		return status;
 	if (runaway_release_sign(r, key.secret) < 0)
 		return runaway_cli_fail(c, "failed", "the release cannot be signed");
 	return CLI_OK;
@@ -223,8 +215,8 @@ static int run_release(struct cli *c)
 
 static int print_key(struct cli *c, const cJSON *k)
 {
-	field(c, "secret key", runaway_cli_string(k, "file"));
-	field(c, "key id", runaway_cli_string(k, "key_id"));
+	runaway_cli_field(c, "secret key", runaway_cli_string(k, "file"));
+	runaway_cli_field(c, "key id", runaway_cli_string(k, "key_id"));
 	fputs("for gate.keys of the configuration:\n  { \"owner\": \"", c->out);
 	runaway_cli_text(c, runaway_cli_string(k, "owner"));
 	fputs("\", \"public\": \"", c->out);
@@ -252,9 +244,11 @@ static int run_keygen(struct cli *c)
 		return runaway_cli_fail(c, "failed", "libsodium cannot start");
 	runaway_key_generate(&key);
 	r = runaway_key_save(&key, out.string);
+	if (r == -EEXIST)
+		return runaway_cli_fail(c, "usage", "%s is there already: a key gets a new file",
+					out.string);
 	if (r < 0)
-		return runaway_cli_fail(c, r == -EEXIST ? "usage" : "failed", "%s: %s", out.string,
-					strerror(-r));
+		return runaway_cli_fail(c, "failed", "%s: %s", out.string, strerror(-r));
 	if (!cJSON_AddStringToObject(shown, "owner", owner) ||
 	    !cJSON_AddStringToObject(shown, "public", key.public_hex) ||
 	    !cJSON_AddStringToObject(shown, "key_id", key.id) ||

@@ -12,14 +12,6 @@
 #define SPARK_COLUMNS 60
 #define LABEL_COLUMNS 12
 
-static void line(struct cli *c, const char *label, struct strbuf *b)
-{
-	runaway_cli_label(c, label);
-	runaway_cli_text(c, b->data);
-	fputc('\n', c->out);
-	strbuf_reset(b);
-}
-
 static void print_head(struct cli *c, const cJSON *i)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
@@ -29,7 +21,7 @@ static void print_head(struct cli *c, const cJSON *i)
 	fputc('\n', c->out);
 	strbuf_addf(&b, "%s  %s  %s", runaway_json_str(i, "incident_id", "-"),
 		    runaway_json_str(i, "severity", "-"), runaway_json_str(i, "lane_id", "-"));
-	line(c, "incident", &b);
+	runaway_cli_line(c, "incident", &b);
 	strbuf_adds(&b, runaway_json_str(i, "status", "-"));
 	if (path)
 		strbuf_addf(&b, " (%s)", path);
@@ -37,12 +29,12 @@ static void print_head(struct cli *c, const cJSON *i)
 		strbuf_adds(&b, ", ");
 		runaway_cli_add_since(&b, c, runaway_cli_get(i, "resolved_at"));
 	}
-	line(c, "status", &b);
+	runaway_cli_line(c, "status", &b);
 	runaway_cli_add_since(&b, c, runaway_cli_get(i, "opened_at"));
-	line(c, "opened", &b);
+	runaway_cli_line(c, "opened", &b);
 	if (runaway_cli_string(i, "recurrence_of")) {
 		strbuf_adds(&b, runaway_cli_string(i, "recurrence_of"));
-		line(c, "again after", &b);
+		runaway_cli_line(c, "again after", &b);
 	}
 }
 
@@ -56,11 +48,11 @@ static void print_subject(struct cli *c, const cJSON *doc)
 	runaway_cli_add_subject(&b, s);
 	if (runaway_cli_string(s, "cgroup"))
 		strbuf_addf(&b, ", cgroup %s", runaway_cli_string(s, "cgroup"));
-	line(c, "subject", &b);
+	runaway_cli_line(c, "subject", &b);
 	if (!runaway_cli_get(doc, "finding.evidence"))
 		return;
 	runaway_cli_add_evidence(&b, runaway_cli_get(doc, "finding.evidence"));
-	line(c, "evidence", &b);
+	runaway_cli_line(c, "evidence", &b);
 }
 
 static void print_origin(struct cli *c, const cJSON *doc)
@@ -73,7 +65,7 @@ static void print_origin(struct cli *c, const cJSON *doc)
 		return;
 	if (!o) {
 		strbuf_adds(&b, "unknown: it was gone before anybody looked");
-		line(c, "started by", &b);
+		runaway_cli_line(c, "started by", &b);
 		return;
 	}
 	strbuf_addf(&b, "%s (pid ", runaway_json_str(o, "comm", "-"));
@@ -83,9 +75,9 @@ static void print_origin(struct cli *c, const cJSON *doc)
 		strbuf_adds(&b, ", dead: ");
 		runaway_cli_add_exit(&b, runaway_cli_get(o, "exit"));
 	}
-	line(c, "started by", &b);
+	runaway_cli_line(c, "started by", &b);
 	runaway_cli_add_command(&b, runaway_cli_get(o, "args"));
-	line(c, "  command", &b);
+	runaway_cli_line(c, "  command", &b);
 	runaway_cli_paint(c, CLI_DIM, "lineage");
 	fputc('\n', c->out);
 	runaway_cli_print_lineage(c, lineage);
@@ -101,7 +93,7 @@ static void print_timeline(struct cli *c, const cJSON *doc)
 	if (!last)
 		return;
 	runaway_cli_add_spark(&b, points, "cpu_cores", MIN(room, SPARK_COLUMNS), c->utf8);
-	line(c, "CPU", &b);
+	runaway_cli_line(c, "CPU", &b);
 	strbuf_adds(&b, "from ");
 	strbuf_adds(&b, runaway_json_str(cJSON_GetArrayItem(points, 0), "at", "-"));
 	strbuf_adds(&b, " to ");
@@ -113,7 +105,7 @@ static void print_timeline(struct cli *c, const cJSON *doc)
 	strbuf_adds(&b, " cores in ");
 	runaway_cli_add_number(&b, runaway_cli_get(last, "processes"), 0);
 	strbuf_adds(&b, " processes");
-	line(c, "", &b);
+	runaway_cli_line(c, "", &b);
 }
 
 static void print_history(struct cli *c, const cJSON *doc)
@@ -132,7 +124,7 @@ static void print_history(struct cli *c, const cJSON *doc)
 		strbuf_addf(&b, "  by %s", runaway_json_str(e, "actor", "-"));
 		if (runaway_cli_string(e, "reason"))
 			strbuf_addf(&b, ": %s", runaway_cli_string(e, "reason"));
-		line(c, label, &b);
+		runaway_cli_line(c, label, &b);
 		label = "";
 	}
 }
@@ -148,18 +140,18 @@ static void print_next(struct cli *c, const cJSON *doc)
 	if (strcmp(runaway_json_str(runaway_cli_get(doc, "incident"), "status", ""), "resolved") ==
 	    0) {
 		strbuf_adds(&b, "resolved: nothing to do");
-		line(c, label, &b);
+		runaway_cli_line(c, label, &b);
 		return;
 	}
 	if (cJSON_IsString(next)) {
 		strbuf_adds(&b, next->valuestring);
-		line(c, label, &b);
+		runaway_cli_line(c, label, &b);
 	}
 	if (!cJSON_IsArray(next))
 		return;
 	cJSON_ArrayForEach (step, next) {
 		strbuf_adds(&b, cJSON_IsString(step) ? step->valuestring : "-");
-		line(c, label, &b);
+		runaway_cli_line(c, label, &b);
 		label = "";
 	}
 }

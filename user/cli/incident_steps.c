@@ -19,8 +19,7 @@ static const struct cli_option plan_options[] = {
 
 static const struct cli_option approve_options[] = {
 	PLAN,
-	{ "--owner", NULL, CLI_STRING, "NAME", 1, 63,
-	  "who approves: the key's owner, else your user name" },
+	{ "--owner", NULL, CLI_STRING, "NAME", 1, 63, "who approves: the owner of the key" },
 	{ "--window", NULL, CLI_STRING, "START/END", 3, 64,
 	  "when it may be done: now/30m, or two RFC 3339 times" },
 	{ "--evidence", NULL, CLI_STRING, "REF", 1, 511,
@@ -67,13 +66,6 @@ static int plan_params(struct cli *c, struct json_writer *w)
 
 /* ---- for people ---- */
 
-static void field(struct cli *c, const char *label, const char *text)
-{
-	runaway_cli_label(c, label);
-	runaway_cli_text(c, text);
-	fputc('\n', c->out);
-}
-
 static int print_status(struct cli *c, const cJSON *i)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
@@ -81,8 +73,8 @@ static int print_status(struct cli *c, const cJSON *i)
 
 	strbuf_addf(&b, "%s%s%s%s", runaway_json_str(i, "status", "-"), path ? " (" : "",
 		    path ? path : "", path ? ")" : "");
-	field(c, "incident", runaway_cli_string(i, "incident_id"));
-	field(c, "status", b.data);
+	runaway_cli_field(c, "incident", runaway_cli_string(i, "incident_id"));
+	runaway_cli_field(c, "status", b.data);
 	return CLI_OK;
 }
 
@@ -96,9 +88,9 @@ static void print_targets(struct cli *c, const cJSON *plan)
 		strbuf_addf(&b, "pid %.0f, %s, uid %.0f, %s", runaway_json_num(t, "pid", 0),
 			    runaway_json_str(t, "comm", "-"), runaway_json_num(t, "uid", 0),
 			    runaway_json_str(t, "exe", "-"));
-		field(c, "target", b.data);
-		field(c, "  cgroup", runaway_cli_string(t, "cgroup_path"));
-		field(c, "  because", runaway_cli_string(t, "reason"));
+		runaway_cli_field(c, "target", b.data);
+		runaway_cli_field(c, "  cgroup", runaway_cli_string(t, "cgroup_path"));
+		runaway_cli_field(c, "  because", runaway_cli_string(t, "reason"));
 	}
 }
 
@@ -106,12 +98,12 @@ static int print_plan(struct cli *c, const cJSON *doc)
 {
 	const cJSON *plan = runaway_cli_get(doc, "plan");
 
-	field(c, "plan", runaway_cli_string(doc, "plan_sha256"));
-	field(c, "rule", runaway_cli_string(plan, "rule"));
-	field(c, "signal", runaway_cli_string(plan, "signal"));
+	runaway_cli_field(c, "plan", runaway_cli_string(doc, "plan_sha256"));
+	runaway_cli_field(c, "rule", runaway_cli_string(plan, "rule"));
+	runaway_cli_field(c, "signal", runaway_cli_string(plan, "signal"));
 	print_targets(c, plan);
-	field(c, "effect", runaway_cli_string(plan, "expected_effect"));
-	field(c, "valid until", runaway_cli_string(plan, "expires_at"));
+	runaway_cli_field(c, "effect", runaway_cli_string(plan, "expected_effect"));
+	runaway_cli_field(c, "valid until", runaway_cli_string(plan, "expires_at"));
 	fputs("nothing was signalled\n", c->out);
 	return CLI_OK;
 }
@@ -152,15 +144,15 @@ static int print_applied(struct cli *c, const cJSON *doc)
 {
 	const cJSON *t;
 
-	field(c, "outcome", runaway_cli_string(doc, "outcome"));
+	runaway_cli_field(c, "outcome", runaway_cli_string(doc, "outcome"));
 	cJSON_ArrayForEach (t, runaway_cli_get(doc, "targets")) {
 		_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 
 		strbuf_addf(&b, "pid %.0f: %s", runaway_json_num(t, "pid", 0),
 			    runaway_json_str(t, "outcome", "-"));
-		field(c, "target", b.data);
+		runaway_cli_field(c, "target", b.data);
 	}
-	field(c, "status", runaway_cli_string(doc, "status"));
+	runaway_cli_field(c, "status", runaway_cli_string(doc, "status"));
 	fprintf(c->out, "post-check in %.0f s: runawayctl incident show ",
 		runaway_json_num(doc, "post_check_in_s", 0));
 	runaway_cli_text(c, runaway_cli_string(doc, "incident_id"));
@@ -186,9 +178,9 @@ static int print_check(struct cli *c, const cJSON *doc)
 		strbuf_adds(&b, " cores in ");
 		runaway_cli_add_number(&b, runaway_cli_get(m, "processes"), 0);
 		strbuf_adds(&b, " processes");
-		field(c, when[n], b.data);
+		runaway_cli_field(c, when[n], b.data);
 	}
-	field(c, "alert", runaway_cli_string(doc, "alert_state"));
+	runaway_cli_field(c, "alert", runaway_cli_string(doc, "alert_state"));
 	return CLI_OK;
 }
 
@@ -198,21 +190,6 @@ static int check_verdict(const cJSON *doc)
 }
 
 /* ---- approve, apply ---- */
-
-static int load_key(struct cli *c, const char *path, struct runaway_key *key)
-{
-	int err = runaway_key_load(path, key);
-
-	if (err == -EPERM)
-		return runaway_cli_fail(c, "usage", "%s: others may read it: chmod 600", path);
-	if (err == -EBADMSG)
-		return runaway_cli_fail(c, "usage", "%s: no secret key as gate keygen writes it",
-					path);
-	if (err < 0)
-		return runaway_cli_fail(c, err == -ENOENT ? "not_found" : "failed", "%s: %s", path,
-					strerror(-err));
-	return CLI_OK;
-}
 
 static int run_approve(struct cli *c)
 {
@@ -231,12 +208,14 @@ static int run_approve(struct cli *c)
 
 	for (size_t n = 0; n < ARRAY_SIZE(needed); n++)
 		if (!runaway_cli_option(c, needed[n]).set)
-			return runaway_cli_fail(c, "usage", "approve needs %s", needed[n]);
+			return runaway_cli_fail(c, "usage",
+						"approve needs --plan DIGEST, --owner NAME, "
+						"--window START/END and --evidence REF");
 	if (runaway_digest_init() < 0)
 		return runaway_cli_fail(c, "failed", "libsodium cannot start");
 	r = runaway_cli_window(c, runaway_cli_option(c, "--window").string, &a.start_ns, &a.end_ns);
 	if (r == CLI_OK && key_file.set) {
-		r = load_key(c, key_file.string, &key);
+		r = runaway_cli_load_key(c, key_file.string, &key);
 		a.key = &key;
 	}
 	if (r == CLI_OK)

@@ -98,21 +98,23 @@ static int only(struct cli *c, cJSON *lanes)
 }
 
 /* Those built in are the program's: they are shown before there is a daemon, too. */
-static int run_show(struct cli *c)
+static int show_alone(struct cli *c)
 {
 	char *argv[] = { (char *)"runawayd", (char *)"--builtin-lanes", NULL };
 	_cleanup_strbuf_ struct strbuf said = STRBUF_INIT;
 	_cleanup_cjson_ cJSON *lanes = NULL;
-	int r;
+	int r = runaway_cli_program(c, argv, &said);
 
-	if (!runaway_cli_option(c, "--builtin").set || runaway_cli_daemon_listens(c->socket))
-		return runaway_cli_call(c);
-	r = runaway_cli_program(c, argv, &said);
 	if (r != CLI_OK)
 		return r;
 	if (!said.len || runaway_json_parse(said.data, said.len, &lanes, NULL) < 0)
 		return runaway_cli_fail(c, "failed", "the lanes of runawayd are not understood");
 	return only(c, lanes);
+}
+
+static int run_show(struct cli *c)
+{
+	return runaway_cli_call_or(c, runaway_cli_option(c, "--builtin").set ? show_alone : NULL);
 }
 
 static int run_test(struct cli *c)

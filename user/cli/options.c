@@ -67,6 +67,15 @@ static bool parse_number(const char *s, uint64_t *ret)
 	return errno == 0 && *end == '\0';
 }
 
+static int wrong_length(struct cli *c, const struct cli_option *o, size_t len)
+{
+	if (o->min == o->max)
+		return runaway_cli_fail(c, "usage", "%s: %s has %" PRIu64 " bytes, this has %zu",
+					o->name, o->arg, o->min, len);
+	return runaway_cli_fail(c, "usage", "%s takes %" PRIu64 " to %" PRIu64 " bytes", o->name,
+				o->min, o->max);
+}
+
 /* The value of an option: behind '=' or the next argument; checked. */
 static int take_value(struct parser *p, const struct cli_option *o, const char *inlined,
 		      struct cli_value *ret)
@@ -89,8 +98,7 @@ static int take_value(struct parser *p, const struct cli_option *o, const char *
 					"%s: \"%s\" is no number from %" PRIu64 " to %" PRIu64,
 					o->name, v.string, o->min, o->max);
 	if (o->type == CLI_STRING && (strlen(v.string) < o->min || strlen(v.string) > o->max))
-		return runaway_cli_fail(p->c, "usage", "%s takes %" PRIu64 " to %" PRIu64 " bytes",
-					o->name, o->min, o->max);
+		return wrong_length(p->c, o, strlen(v.string));
 	*ret = v;
 	return CLI_OK;
 }
@@ -127,6 +135,16 @@ static int set_global(struct cli *c, const struct cli_option *o, const struct cl
 	return CLI_OK;
 }
 
+static int no_option(struct cli *c, const char *arg)
+{
+	if (!c->verb)
+		return runaway_cli_fail(
+			c, "usage", "unknown option %s (options of a verb stand behind it)", arg);
+	return runaway_cli_fail(c, "usage",
+				"unknown option %s: runawayctl help %s%s%s says which there are",
+				arg, c->noun->name, *c->verb->name ? " " : "", c->verb->name);
+}
+
 static int parse_option(struct parser *p)
 {
 	const char *arg = p->argv[p->at], *inlined = NULL;
@@ -141,8 +159,7 @@ static int parse_option(struct parser *p)
 	}
 	o = find_option(table, arg, &inlined);
 	if (!o)
-		return runaway_cli_fail(p->c, "usage", "unknown option %s%s", arg,
-					p->c->verb ? "" : " (options of a verb stand behind it)");
+		return no_option(p->c, arg);
 	r = take_value(p, o, inlined, &v);
 	if (r == CLI_OK)
 		p->c->value[o - table] = v;
@@ -209,8 +226,9 @@ static int parse_position(struct cli *c, const char *arg)
 		return c->verb ? CLI_OK : no_verb(c, arg);
 	}
 	if (c->arg_count >= c->verb->args_max)
-		return runaway_cli_fail(c, "usage", "%s %s: one argument too many: \"%s\"",
-					c->noun->name, c->verb->name, arg);
+		return runaway_cli_fail(c, "usage", "%s%s%s: one argument too many: \"%s\"",
+					c->noun->name, *c->verb->name ? " " : "", c->verb->name,
+					arg);
 	c->arg[c->arg_count++] = arg;
 	return CLI_OK;
 }

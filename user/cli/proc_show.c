@@ -2,15 +2,6 @@
 #include "cli/format.h"
 #include "cli/proc.h"
 
-/* The buffer's line, escaped, and an empty buffer. */
-static void line(struct cli *c, const char *label, struct strbuf *b)
-{
-	runaway_cli_label(c, label);
-	runaway_cli_text(c, b->data);
-	fputc('\n', c->out);
-	strbuf_reset(b);
-}
-
 static void print_origin(struct cli *c, const cJSON *p)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
@@ -19,7 +10,7 @@ static void print_origin(struct cli *c, const cJSON *p)
 
 	if (!runaway_cli_get(o, "pid")) {
 		strbuf_adds(&b, "unknown: it was gone before anybody looked");
-		line(c, "started by", &b);
+		runaway_cli_line(c, "started by", &b);
 		return;
 	}
 	strbuf_addf(&b, "%s (pid ", runaway_json_str(o, "comm", "-"));
@@ -34,9 +25,9 @@ static void print_origin(struct cli *c, const cJSON *p)
 			strbuf_adds(&b, " after the fork");
 		}
 	}
-	line(c, "started by", &b);
+	runaway_cli_line(c, "started by", &b);
 	runaway_cli_add_command(&b, runaway_cli_get(o, "args"));
-	line(c, "  command", &b);
+	runaway_cli_line(c, "  command", &b);
 }
 
 static void print_ci(struct cli *c, const cJSON *p)
@@ -50,7 +41,7 @@ static void print_ci(struct cli *c, const cJSON *p)
 	cJSON_ArrayForEach (marker, markers)
 		strbuf_addf(&b, " %s=%s", marker->string,
 			    cJSON_IsString(marker) ? marker->valuestring : "-");
-	line(c, "CI job", &b);
+	runaway_cli_line(c, "CI job", &b);
 }
 
 static void print_cost(struct cli *c, const cJSON *p)
@@ -63,7 +54,7 @@ static void print_cost(struct cli *c, const cJSON *p)
 	runaway_cli_add_number(&b, runaway_cli_get(p, "cpu_seconds"), 1);
 	strbuf_adds(&b, " CPU seconds, ");
 	runaway_cli_add_bytes(&b, runaway_cli_get(p, "rss_bytes"));
-	line(c, "itself", &b);
+	runaway_cli_line(c, "itself", &b);
 	if (!tree)
 		return;
 	runaway_cli_add_number(&b, runaway_cli_get(tree, "cpu_cores"), 2);
@@ -74,7 +65,7 @@ static void print_cost(struct cli *c, const cJSON *p)
 	strbuf_adds(&b, " in ");
 	runaway_cli_add_number(&b, runaway_cli_get(tree, "processes"), 0);
 	strbuf_adds(&b, " processes");
-	line(c, "its tree", &b);
+	runaway_cli_line(c, "its tree", &b);
 }
 
 static void print_orphanhood(struct cli *c, const cJSON *p)
@@ -83,7 +74,7 @@ static void print_orphanhood(struct cli *c, const cJSON *p)
 
 	if (!runaway_json_true(p, "orphan", false)) {
 		strbuf_adds(&b, "no");
-		line(c, "orphan", &b);
+		runaway_cli_line(c, "orphan", &b);
 		return;
 	}
 	strbuf_adds(&b, "for ");
@@ -93,7 +84,7 @@ static void print_orphanhood(struct cli *c, const cJSON *p)
 	runaway_cli_add_number(&b, runaway_cli_get(p, "reaper.pid"), 0);
 	strbuf_addf(&b, "), left behind on purpose: %s",
 		    runaway_json_str(p, "daemonised", "unknown"));
-	line(c, "orphan", &b);
+	runaway_cli_line(c, "orphan", &b);
 }
 
 static void print_place(struct cli *c, const cJSON *p)
@@ -107,10 +98,10 @@ static void print_place(struct cli *c, const cJSON *p)
 	for (size_t i = 0; i < ARRAY_SIZE(name); i++)
 		if (runaway_cli_string(cg, name[i]))
 			strbuf_addf(&b, ", %s %s", name[i], runaway_cli_string(cg, name[i]));
-	line(c, "cgroup", &b);
+	runaway_cli_line(c, "cgroup", &b);
 	cJSON_ArrayForEach (lane, lanes) {
 		strbuf_adds(&b, cJSON_IsString(lane) ? lane->valuestring : "-");
-		line(c, "lane", &b);
+		runaway_cli_line(c, "lane", &b);
 	}
 }
 
@@ -126,11 +117,11 @@ int runaway_cli_print_proc(struct cli *c, const cJSON *p)
 	runaway_cli_add_number(&b, runaway_cli_get(p, "threads"), 0);
 	strbuf_adds(&b, " threads, started ");
 	runaway_cli_add_since(&b, c, runaway_cli_get(p, "started_at"));
-	line(c, "process", &b);
+	runaway_cli_line(c, "process", &b);
 	strbuf_adds(&b, runaway_json_str(p, "exe", "-"));
-	line(c, "exe", &b);
+	runaway_cli_line(c, "exe", &b);
 	runaway_cli_add_command(&b, runaway_cli_get(p, "args"));
-	line(c, "command", &b);
+	runaway_cli_line(c, "command", &b);
 	print_orphanhood(c, p);
 	print_origin(c, p);
 	print_ci(c, p);

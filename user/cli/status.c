@@ -37,9 +37,7 @@ static void print_gaps(struct cli *c, const cJSON *s)
 	const cJSON *gap;
 
 	cJSON_ArrayForEach (gap, runaway_cli_get(s, "gaps")) {
-		runaway_cli_label(c, "NOT WHOLE");
-		runaway_cli_text(c, runaway_cli_string(gap, "what"));
-		fputc('\n', c->out);
+		runaway_cli_field(c, "NOT WHOLE", runaway_cli_string(gap, "what"));
 		runaway_cli_label(c, "");
 		fputs("to mend: ", c->out);
 		runaway_cli_text(c, runaway_cli_string(gap, "mend"));
@@ -59,9 +57,7 @@ static void print_version(struct cli *c, const cJSON *s)
 			    runaway_json_str(f, "release", "-"), runaway_json_str(f, "scan", "-"),
 			    runaway_json_str(f, "reparent_hook", "-"),
 			    runaway_json_str(f, "cgroup_mode", "-"));
-	runaway_cli_label(c, "version");
-	runaway_cli_text(c, b.data);
-	fputc('\n', c->out);
+	runaway_cli_field(c, "version", b.data);
 }
 
 static void print_findings(struct cli *c, const cJSON *s)
@@ -219,9 +215,7 @@ static void print_rest(struct cli *c, const cJSON *s)
 	if (!reload_ok)
 		runaway_cli_paint(c, CLI_RED, ", THE LAST RELOAD FAILED");
 	fputc('\n', c->out);
-	runaway_cli_label(c, "metrics");
-	runaway_cli_text(c, runaway_cli_string(s, "listen_address"));
-	fputc('\n', c->out);
+	runaway_cli_field(c, "metrics", runaway_cli_string(s, "listen_address"));
 }
 
 static int print_status(struct cli *c, const cJSON *s)

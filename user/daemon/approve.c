@@ -36,7 +36,7 @@ static bool condition_matters(const char *name)
 /* The first condition that stands against the approval; NULL: none. */
 static const cJSON *objection(const cJSON *answer)
 {
-	const cJSON *c, *list = cJSON_GetObjectItemCaseSensitive(answer, "conditions");
+	const cJSON *c, *list = runaway_json_get(answer, "conditions");
 
 	cJSON_ArrayForEach (c, list)
 		if (!runaway_json_true(c, "pass", false) &&
@@ -214,7 +214,7 @@ static void count_open(void *ctx, const struct incident *i)
 	text = approvals->item[approvals->count - 1];
 	if (runaway_json_parse(text, strlen(text), &doc, NULL) < 0)
 		return;
-	a = cJSON_GetObjectItemCaseSensitive(doc, "approval");
+	a = runaway_json_get(doc, "approval");
 	if (runaway_rfc3339_parse(runaway_json_str(a, "window_start", ""), &start) == 0 &&
 	    runaway_rfc3339_parse(runaway_json_str(a, "window_end", ""), &end) == 0)
 		o->count += o->now_ns >= start && o->now_ns < end;

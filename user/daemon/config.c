@@ -218,7 +218,7 @@ static int read_store(struct reader *r, const cJSON *root, struct config *c)
 /* Keys of the interface whose parts this build does not have: said, not ignored. */
 static int read_absent(struct reader *r, const cJSON *root, const char *key)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, key);
+	const cJSON *item = runaway_json_get(root, key);
 
 	if (!item)
 		return 0;

@@ -213,7 +213,7 @@ static int read_health_checks(struct reader *r, const cJSON *gate, struct gate_c
 
 static int read_switches(struct reader *r, const cJSON *gate, struct gate_config *g)
 {
-	const cJSON *signature = cJSON_GetObjectItemCaseSensitive(gate, "require_signature");
+	const cJSON *signature = runaway_json_get(gate, "require_signature");
 	int err = config_bool(r, gate, "gate.enabled", &g->enabled);
 
 	if (!err)

@@ -80,7 +80,7 @@ static int parse_lanes(struct reader *r, char *text, size_t len, struct lane_set
 		return err;
 	if (cJSON_IsArray(root))
 		return read_list(r, root, "", own);
-	if (!cJSON_IsObject(root) || !cJSON_GetObjectItemCaseSensitive(root, "lanes"))
+	if (!cJSON_IsObject(root) || !runaway_json_get(root, "lanes"))
 		return read_lane(r, root, "", own);
 	/* A configuration: tried as a whole, so that what is tried is what a reload would take. */
 	err = config_defaults(&whole);

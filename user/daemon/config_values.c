@@ -106,7 +106,7 @@ int config_known_keys(struct reader *r, const cJSON *obj, const char *path,
 int config_section(struct reader *r, const cJSON *root, const char *key, const char *const *known,
 		   const cJSON **ret)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, key);
+	const cJSON *item = runaway_json_get(root, key);
 	int err = 0;
 
 	if (item && !cJSON_IsObject(item))
@@ -123,7 +123,7 @@ static const cJSON *member(const cJSON *obj, const char *path)
 {
 	const char *dot = strrchr(path, '.');
 
-	return cJSON_GetObjectItemCaseSensitive(obj, dot ? dot + 1 : path);
+	return runaway_json_get(obj, dot ? dot + 1 : path);
 }
 
 static bool no_control(const char *s)

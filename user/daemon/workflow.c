@@ -122,7 +122,7 @@ void call_step_failed(struct pending_call *c, int err)
 		call_fail(c, "usage", "incident %s is %s: this step is not possible from there",
 			  c->incident_id, runaway_incident_status_name(i->status));
 	else if (err == -ENOENT)
-		call_fail(c, "not_found", "no incident has the id \"%s\"", c->incident_id);
+		call_fail(c, "not_found", RUNAWAY_CONTROL_NO_INCIDENT, c->incident_id);
 	else
 		call_fail(c, "failed", "%s", runaway_strerror(err));
 }
@@ -146,7 +146,7 @@ const struct incident *call_incident(struct pending_call *c)
 	const struct incident *i = runaway_store_find(c->d->store, c->incident_id);
 
 	if (!i)
-		call_fail(c, "not_found", "no incident has the id \"%s\"", c->incident_id);
+		call_fail(c, "not_found", RUNAWAY_CONTROL_NO_INCIDENT, c->incident_id);
 	return i;
 }
 

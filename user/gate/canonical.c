@@ -238,7 +238,7 @@ static bool read_value(const struct field *f, const cJSON *json, char *base)
 static bool read_object(const struct field *fields, const cJSON *json, char *base)
 {
 	for (const struct field *f = fields; f->kind != FIELD_END; f++)
-		if (!read_value(f, cJSON_GetObjectItemCaseSensitive(json, f->key), base))
+		if (!read_value(f, runaway_json_get(json, f->key), base))
 			return false;
 	return true;
 }

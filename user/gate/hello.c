@@ -12,7 +12,7 @@ void runaway_gate_config_free(struct runaway_gate_config *c)
 
 static bool read_bool(const cJSON *message, const char *key, bool *ret)
 {
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(message, key);
+	const cJSON *v = runaway_json_get(message, key);
 
 	*ret = cJSON_IsTrue(v);
 	return cJSON_IsBool(v);
@@ -30,7 +30,7 @@ static bool read_text(const cJSON *message, const char *key, char *ret, size_t s
 
 static bool read_number(const cJSON *message, const char *key, double low, double high, double *ret)
 {
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(message, key);
+	const cJSON *v = runaway_json_get(message, key);
 
 	if (!cJSON_IsNumber(v) || !(v->valuedouble >= low && v->valuedouble <= high) ||
 	    v->valuedouble != (double)(int64_t)v->valuedouble)
@@ -97,7 +97,7 @@ static bool read_key(const cJSON *item, struct runaway_gate_config *c)
 
 static bool read_keys(const cJSON *m, struct runaway_gate_config *c)
 {
-	const cJSON *keys = cJSON_GetObjectItemCaseSensitive(m, "keys"), *item;
+	const cJSON *keys = runaway_json_get(m, "keys"), *item;
 
 	if (!cJSON_IsArray(keys))
 		return false;
@@ -110,7 +110,7 @@ static bool read_keys(const cJSON *m, struct runaway_gate_config *c)
 
 static int read_protected(const cJSON *m, struct runaway_gate_config *c)
 {
-	const cJSON *list = cJSON_GetObjectItemCaseSensitive(m, "protected"), *item;
+	const cJSON *list = runaway_json_get(m, "protected"), *item;
 
 	if (!cJSON_IsArray(list))
 		return -EINVAL;

@@ -142,7 +142,7 @@ static int take_state(struct loader *ld, const cJSON *json, const struct runaway
 
 static void note_recorded(struct incident_record *rec, const cJSON *json)
 {
-	const cJSON *data = cJSON_GetObjectItemCaseSensitive(json, "data");
+	const cJSON *data = runaway_json_get(json, "data");
 	uint64_t seq = runaway_json_u64(json, "seq", 0);
 
 	/* An event made good at a later opening names the state that it belongs to. */

@@ -232,8 +232,8 @@ void incident_readback_restore(struct incident_store *s, struct incident_record 
 
 	if (parse_file(s, &rec->i, &text, &json) < 0)
 		return;
-	samples = cJSON_GetObjectItemCaseSensitive(json, "samples");
-	incident = cJSON_GetObjectItemCaseSensitive(json, "incident");
+	samples = runaway_json_get(json, "samples");
+	incident = runaway_json_get(json, "incident");
 	restore_spacing(&rec->i, samples);
 	restore_points(&rec->i, samples);
 	*ret_current = strcmp(runaway_json_str(incident, "status", ""),

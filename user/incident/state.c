@@ -200,23 +200,20 @@ static int parse_texts(const cJSON *json, const cJSON *subject, struct incident 
 	if (err == 0)
 		err = copy_text(subject, "cgroup", &i->cgroup);
 	if (err == 0)
-		err = incident_json_text(cJSON_GetObjectItemCaseSensitive(json, "finding"),
-					 &i->finding_json);
+		err = incident_json_text(runaway_json_get(json, "finding"), &i->finding_json);
 	if (err == 0)
-		err = incident_json_text(cJSON_GetObjectItemCaseSensitive(json, "lineage"),
-					 &i->lineage_json);
+		err = incident_json_text(runaway_json_get(json, "lineage"), &i->lineage_json);
 	if (err == 0)
-		err = incident_json_text(cJSON_GetObjectItemCaseSensitive(json, "packet"),
-					 &i->packet_json);
+		err = incident_json_text(runaway_json_get(json, "packet"), &i->packet_json);
 	return err == 0 ? incident_documents_parse(json, i) : err;
 }
 
 static void parse_swap(const cJSON *json, struct incident_record *rec)
 {
-	const cJSON *packet = cJSON_GetObjectItemCaseSensitive(json, "packet");
-	const cJSON *swap = cJSON_GetObjectItemCaseSensitive(packet, "swap");
+	const cJSON *packet = runaway_json_get(json, "packet");
+	const cJSON *swap = runaway_json_get(packet, "swap");
 
-	if (!cJSON_GetObjectItemCaseSensitive(swap, "first_used_bytes"))
+	if (!runaway_json_get(swap, "first_used_bytes"))
 		return;
 	rec->swap_known = true;
 	rec->swap_first_bytes = runaway_json_u64(swap, "first_used_bytes", 0);
@@ -227,7 +224,7 @@ static void parse_swap(const cJSON *json, struct incident_record *rec)
 int incident_state_parse(const cJSON *json, struct incident_record **ret)
 {
 	_cleanup_(incident_record_freep) struct incident_record *rec = incident_record_new();
-	const cJSON *subject = cJSON_GetObjectItemCaseSensitive(json, "subject");
+	const cJSON *subject = runaway_json_get(json, "subject");
 	int err;
 
 	if (!rec)

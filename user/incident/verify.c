@@ -179,7 +179,7 @@ static void verify_readback(struct verifier *v, const struct seen *e)
 		problem(v, name.data, 0, "missing or not readable");
 		return;
 	}
-	integrity = cJSON_GetObjectItemCaseSensitive(json, "integrity");
+	integrity = runaway_json_get(json, "integrity");
 	head = runaway_json_str(integrity, "chain_head", "");
 	length = runaway_json_u64(integrity, "chain_length", 0);
 	if (length > v->events)

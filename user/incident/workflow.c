@@ -91,7 +91,7 @@ void incident_documents_write(struct json_writer *w, const struct incident *i)
 int incident_documents_parse(const cJSON *json, struct incident *i)
 {
 	for (enum incident_array a = 0; a < INCIDENT_ARRAYS; a++) {
-		const cJSON *item, *array = cJSON_GetObjectItemCaseSensitive(json, array_names[a]);
+		const cJSON *item, *array = runaway_json_get(json, array_names[a]);
 
 		cJSON_ArrayForEach (item, array) {
 			_cleanup_free_ char *text = NULL;

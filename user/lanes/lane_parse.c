@@ -80,20 +80,20 @@ static int take_words(struct refusal *e, const cJSON *json, struct lane *l)
 	unsigned int severity = RUNAWAY_P3, class;
 	int r;
 
-	r = runaway_parse_word(e, cJSON_GetObjectItemCaseSensitive(json, "subject"), "subject",
+	r = runaway_parse_word(e, runaway_json_get(json, "subject"), "subject",
 			       runaway_subject_kind_words, &subject);
 	class = subject == RUNAWAY_SUBJECT_ORPHAN_TREE || subject == RUNAWAY_SUBJECT_PROCESS
 			? RUNAWAY_CLASS_RUNAWAY_PROCESS
 			: RUNAWAY_CLASS_CAPACITY;
 	if (!r)
-		r = runaway_parse_word(e, cJSON_GetObjectItemCaseSensitive(json, "classification"),
+		r = runaway_parse_word(e, runaway_json_get(json, "classification"),
 				       "classification", runaway_classification_words, &class);
 	if (!r)
-		r = runaway_parse_word(e, cJSON_GetObjectItemCaseSensitive(json, "action_policy"),
-				       "action_policy", runaway_policy_words, &policy);
+		r = runaway_parse_word(e, runaway_json_get(json, "action_policy"), "action_policy",
+				       runaway_policy_words, &policy);
 	if (!r)
-		r = runaway_parse_word(e, cJSON_GetObjectItemCaseSensitive(json, "severity"),
-				       "severity", runaway_severity_words, &severity);
+		r = runaway_parse_word(e, runaway_json_get(json, "severity"), "severity",
+				       runaway_severity_words, &severity);
 	l->subject = subject;
 	l->classification = class;
 	l->action_policy = policy;
@@ -106,15 +106,15 @@ static int take_lane(struct refusal *e, const cJSON *json, struct lane *l)
 	int r = take_words(e, json, l);
 
 	if (!r)
-		r = take_alertname(e, cJSON_GetObjectItemCaseSensitive(json, "alertname"), l);
+		r = take_alertname(e, runaway_json_get(json, "alertname"), l);
 	if (!r)
-		r = runaway_parse_bool(e, cJSON_GetObjectItemCaseSensitive(json, "enabled"),
-				       "enabled", &l->enabled);
+		r = runaway_parse_bool(e, runaway_json_get(json, "enabled"), "enabled",
+				       &l->enabled);
 	if (!r)
-		r = runaway_parse_bool(e, cJSON_GetObjectItemCaseSensitive(json, "fallback"),
-				       "fallback", &l->fallback);
+		r = runaway_parse_bool(e, runaway_json_get(json, "fallback"), "fallback",
+				       &l->fallback);
 	if (!r)
-		r = runaway_parse_match(e, cJSON_GetObjectItemCaseSensitive(json, "match"), l);
+		r = runaway_parse_match(e, runaway_json_get(json, "match"), l);
 	if (!r)
 		r = runaway_parse_limits(e, json, l);
 	if (!r)
@@ -125,7 +125,7 @@ static int take_lane(struct refusal *e, const cJSON *json, struct lane *l)
 /* {"lane_id": …, "enabled": …} and nothing else: the built-in lane, switched. */
 static int take_switch(struct refusal *e, const cJSON *json, struct lane *l)
 {
-	const cJSON *enabled = cJSON_GetObjectItemCaseSensitive(json, "enabled");
+	const cJSON *enabled = runaway_json_get(json, "enabled");
 	struct lane builtin = { 0 };
 	bool on = true;
 	int r;
@@ -157,7 +157,7 @@ int runaway_lane_parse(const cJSON *json, struct lane *ret, char **ret_path, cha
 	if (!r)
 		r = runaway_parse_keys(&e, json, "", lane_keys);
 	if (!r)
-		r = take_lane_id(&e, cJSON_GetObjectItemCaseSensitive(json, "lane_id"), &l);
+		r = take_lane_id(&e, runaway_json_get(json, "lane_id"), &l);
 	if (r)
 		return r;
 	r = take_switch(&e, json, &l);

@@ -12,8 +12,8 @@
 
 static int take_for(struct refusal *e, const cJSON *json, const char *path, double *ret)
 {
-	return runaway_parse_number(e, cJSON_GetObjectItemCaseSensitive(json, "for_s"), path, 0,
-				    FOR_S_MAX, "seconds from 0 to 86400", ret);
+	return runaway_parse_number(e, runaway_json_get(json, "for_s"), path, 0, FOR_S_MAX,
+				    "seconds from 0 to 86400", ret);
 }
 
 static int take_trigger(struct refusal *e, const cJSON *json, struct lane *l)
@@ -34,7 +34,7 @@ static int take_trigger(struct refusal *e, const cJSON *json, struct lane *l)
 		r = take_for(e, json, "trigger.for_s", &l->trigger.for_s);
 	for (size_t i = 0; !r && i < LIMIT_KEYS; i++) {
 		const struct limit_key *k = &runaway_limit_keys[i];
-		const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, k->name);
+		const cJSON *item = runaway_json_get(json, k->name);
 		char path[64];
 
 		if (!item)
@@ -71,9 +71,7 @@ static int take_clear(struct refusal *e, const cJSON *json, struct lane *l)
 		r = take_for(e, json, "clear.for_s", &l->clear.for_s);
 	for (size_t i = 0; !r && i < LIMIT_KEYS; i++) {
 		const struct limit_key *k = &runaway_limit_keys[i];
-		const cJSON *item = k->clear_name
-					    ? cJSON_GetObjectItemCaseSensitive(json, k->clear_name)
-					    : NULL;
+		const cJSON *item = k->clear_name ? runaway_json_get(json, k->clear_name) : NULL;
 		char path[64];
 
 		if (!item)
@@ -102,6 +100,6 @@ int runaway_parse_limits(struct refusal *e, const cJSON *lane, struct lane *l)
 	}
 	l->trigger.for_s = l->clear.for_s = DEFAULT_FOR_S;
 
-	r = take_trigger(e, cJSON_GetObjectItemCaseSensitive(lane, "trigger"), l);
-	return r ? r : take_clear(e, cJSON_GetObjectItemCaseSensitive(lane, "clear"), l);
+	r = take_trigger(e, runaway_json_get(lane, "trigger"), l);
+	return r ? r : take_clear(e, runaway_json_get(lane, "clear"), l);
 }

@@ -116,7 +116,7 @@ static int take_lists(struct refusal *e, const cJSON *json, const char *prefix,
 
 	for (size_t i = 0; i < MATCH_KEYS; i++) {
 		const struct match_key *k = &runaway_match_keys[i];
-		const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, k->name);
+		const cJSON *item = runaway_json_get(json, k->name);
 		_cleanup_free_ char *at = NULL;
 		int r;
 
@@ -133,7 +133,7 @@ static int take_lists(struct refusal *e, const cJSON *json, const char *prefix,
 	}
 	if (asprintf(&path, "%sdaemonised_any", prefix) < 0)
 		return -ENOMEM;
-	return take_daemonised(e, cJSON_GetObjectItemCaseSensitive(json, "daemonised_any"), path, l,
+	return take_daemonised(e, runaway_json_get(json, "daemonised_any"), path, l,
 			       &m->daemonised_any);
 }
 
@@ -145,7 +145,7 @@ int runaway_parse_match(struct refusal *e, const cJSON *json, struct lane *l)
 	static const char *const not_keys[] = { "exe_any",    "comm_any",   "args_any",
 						"origin_any", "cgroup_any", "daemonised_any",
 						NULL };
-	const cJSON *excluded = cJSON_GetObjectItemCaseSensitive(json, "not");
+	const cJSON *excluded = runaway_json_get(json, "not");
 	int r;
 
 	if (!json)

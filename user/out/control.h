@@ -20,6 +20,8 @@
 #include "out/view.h"
 
 #define RUNAWAY_CONTROL_LINE_MAX (1024 * 1024)
+/* The message of "not_found" where an incident is asked for. */
+#define RUNAWAY_CONTROL_NO_INCIDENT "no incident has the id \"%s\" (incident list shows whole ids)"
 
 enum runaway_role { ROLE_NONE, ROLE_VIEWER, ROLE_OPERATOR, ROLE_OWNER };
 const char *runaway_role_name(enum runaway_role r);

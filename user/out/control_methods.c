@@ -242,7 +242,7 @@ static int run_incident_list(struct control_call *call, struct json_writer *w)
 
 static int no_incident(struct control_call *call)
 {
-	return runaway_control_fail(call, "not_found", "no incident has the id \"%s\"",
+	return runaway_control_fail(call, "not_found", RUNAWAY_CONTROL_NO_INCIDENT,
 				    string_of(call, "id"));
 }
 
@@ -272,7 +272,7 @@ static int run_incident_show(struct control_call *call, struct json_writer *w)
 					    "the incident's record is not readable");
 	json_object_begin(w);
 	for (size_t i = 0; i < ARRAY_SIZE(part); i++)
-		json_kv_cjson(w, part[i], cJSON_GetObjectItemCaseSensitive(doc, part[i]));
+		json_kv_cjson(w, part[i], runaway_json_get(doc, part[i]));
 	json_object_end(w);
 	return 0;
 }

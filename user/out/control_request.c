@@ -119,9 +119,9 @@ static int check_envelope(struct control_call *call, const cJSON *req)
 			return runaway_control_fail(call, "usage", "\"%s\" is given twice",
 						    item->string);
 	}
-	if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(req, "method")))
+	if (!cJSON_IsString(runaway_json_get(req, "method")))
 		return runaway_control_fail(call, "usage", "\"method\" must be a string");
-	item = cJSON_GetObjectItemCaseSensitive(req, "params");
+	item = runaway_json_get(req, "params");
 	if (cJSON_IsNull(item))
 		item = NULL;
 	if (item && !cJSON_IsObject(item))
@@ -227,7 +227,7 @@ static void deny(struct control_call *call, const struct runaway_peer *peer,
 	const struct runaway_call denied = {
 		.method = m ? m->name : "",
 		.peer = *peer,
-		.params = cJSON_GetObjectItemCaseSensitive(req, "params"),
+		.params = runaway_json_get(req, "params"),
 	};
 
 	if (peer->role == ROLE_NONE)
@@ -242,7 +242,7 @@ static void deny(struct control_call *call, const struct runaway_peer *peer,
 static const struct control_method *find_method(struct control_call *call,
 						const struct runaway_peer *peer, const cJSON *req)
 {
-	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(req, "method"));
+	const char *name = cJSON_GetStringValue(runaway_json_get(req, "method"));
 	const struct control_method *m = name ? runaway_control_method(name) : NULL;
 
 	if (peer->role == ROLE_NONE)
@@ -341,7 +341,7 @@ void runaway_control_answer(struct control_env *env, struct control_client *c, c
 		runaway_control_error_line("usage", "the request must be an object", &c->out);
 		return;
 	}
-	id = cJSON_GetObjectItemCaseSensitive(req, "id");
+	id = runaway_json_get(req, "id");
 	if (!id_ok(id)) {
 		runaway_control_error_line(
 			"usage", "\"id\" must be a number or a string of at most 128 bytes",

@@ -8,6 +8,7 @@
  */
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -41,18 +42,20 @@ static int private_bpffs(void)
 
 /*
  * An iterator's link as a file. It has a name for a moment only; who holds the
- * descriptor can open it for ever, by way of /proc/self/fd.
+ * descriptor can open it for ever, by way of /proc/self/fd. No dot in it: the BPF
+ * file system refuses such names. One that a killed daemon has left is in the way.
  */
-static int file_of_link(int link_fd)
+static int file_of_link(int link_fd, const char *folder)
 {
 	_cleanup_close_ int fs = private_bpffs();
 	_cleanup_close_ int file = -1;
-	char path[64];
+	char path[PATH_MAX];
 
 	if (fs >= 0)
 		snprintf(path, sizeof(path), "/proc/self/fd/%d/walk", fs);
 	else
-		snprintf(path, sizeof(path), BPFFS "/.rw_walk.%d", getpid());
+		snprintf(path, sizeof(path), "%s/rw_walk_%d", folder, getpid());
+	unlink(path);
 	if (bpf_obj_pin(link_fd, path) < 0)
 		return -errno;
 	file = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
@@ -90,7 +93,7 @@ static void keep_walk(struct runaway_sensor *s, struct sensor_walk *w)
 {
 	struct runaway_features *f = &s->features;
 
-	w->file_fd = file_of_link(w->link_fd);
+	w->file_fd = file_of_link(w->link_fd, s->pin_dir ? s->pin_dir : BPFFS);
 	if (w->file_fd < 0)
 		snprintf(f->why_walk_by_bpf, sizeof(f->why_walk_by_bpf), "%s",
 			 runaway_strerror(w->file_fd));

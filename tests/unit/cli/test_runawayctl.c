@@ -291,8 +291,7 @@ static void test_files(void **state)
 
 		assert_int_equal(r.status, 2);
 		assert_int_equal(r.err.len, 0);
-		assert_string_equal(runaway_json_str(cJSON_GetObjectItemCaseSensitive(doc, "error"),
-						     "code", ""),
+		assert_string_equal(runaway_json_str(runaway_json_get(doc, "error"), "code", ""),
 				    "usage");
 		cJSON_Delete(doc);
 	}
@@ -317,7 +316,7 @@ static void test_exit_statuses(void **state)
 	} row[] = {
 		{ "proc|show|4000000", "no living process", 5 },
 		{ "proc|show|99999999", "no living process", 5 },
-		{ "incident|show|inc_x", "no incident", 5 },
+		{ "incident|show|inc_x", "no incident has the id \"inc_x\" (incident list", 5 },
 		{ "config|check|/no/such/file", "No such file", 5 },
 		{ "config|reload", "needs the role operator", 3 },
 		{ "proc|show|0", "no process id", 2 },
@@ -327,12 +326,13 @@ static void test_exit_statuses(void **state)
 		{ "proc", "orphans, show, tree, top", 2 },
 		{ "incident|end|x", "list, show, readback, packet", 2 },
 		{ "gates|status", "unknown noun", 2 },
-		{ "incident|approve|x", "approve needs --plan", 2 },
+		{ "incident|approve|x|--owner|a", "approve needs --plan DIGEST, --owner", 2 },
 		{ "incident|apply|x", "needs the role operator", 3 },
-		{ "incident|apply|x|--plan|abc", "--plan takes 64 to 64 bytes", 2 },
+		{ "incident|apply|x|--plan|abc", "--plan: DIGEST has 64 bytes, this has 3", 2 },
 		{ "incident|dry-run|x", "needs the role operator", 3 },
 		{ "incident|no-action|x", "needs --reason", 2 },
 		{ "gate|keygen", "keygen needs --out", 2 },
+		{ "gate|keygen|--out|/dev/null", "/dev/null is there already", 2 },
 		{ "gate|disarm", "needs the role operator", 3 },
 		{ "incident|list|--status|sleeping", "unknown status", 2 },
 		{ "incident|list|--limit|0", "no number from 1", 2 },
@@ -368,6 +368,49 @@ static void test_exit_statuses(void **state)
 	stop_server();
 }
 
+static int bound_socket(void)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(sa.sun_path, t.socket);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	return fd;
+}
+
+/* What could be done without a daemon is asked of it all the same, and once. */
+static void test_one_connection(void **state)
+{
+	static const char *const args[] = { "config|check|/dev/null", "lane|show|--builtin" };
+	static const char answer[] = "{\"id\":1,\"result\":[]}\n";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(args); i++) {
+		_cleanup_close_ int fd = bound_socket();
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		char line[4096];
+		int status;
+		pid_t pid;
+
+		assert_int_equal(listen(fd, 8), 0);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			int peer = accept(fd, NULL, NULL);
+
+			_exit(read(peer, line, sizeof(line)) <= 0 ||
+			      write(peer, answer, strlen(answer)) < 0);
+		}
+		_cleanup_run_ struct run r = program_run(t.dir, t.socket, args[i]);
+
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		assert_int_equal(r.status, 0);
+		assert_int_equal(poll(&p, 1, 0), 0);
+		unlink(t.socket);
+	}
+}
+
 static void test_no_role_and_no_daemon(void **state)
 {
 	(void)state;
@@ -382,14 +425,7 @@ static void test_no_role_and_no_daemon(void **state)
 	waitpid(t.server, NULL, 0);
 	runaway_control_close(t.control);
 	t.control = NULL;
-	{
-		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		struct sockaddr_un sa = { .sun_family = AF_UNIX };
-
-		strcpy(sa.sun_path, t.socket);
-		assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-		close(fd);
-	}
+	close(bound_socket());
 	_cleanup_run_ struct run r = program_run(t.dir, t.socket, "status");
 
 	assert_int_equal(r.status, 1);
@@ -452,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_exit_statuses),
+		cmocka_unit_test(test_one_connection),
 		cmocka_unit_test(test_no_role_and_no_daemon),
 		cmocka_unit_test(test_resolved_incident),
 	};

@@ -73,9 +73,9 @@ static const struct incident *check(void)
 static void expect_survivors(const uint32_t *pids, size_t count)
 {
 	_cleanup_cjson_ cJSON *doc = readback(&h, incident);
-	const cJSON *checks = cJSON_GetObjectItemCaseSensitive(doc, "post_checks");
+	const cJSON *checks = runaway_json_get(doc, "post_checks");
 	const cJSON *last = cJSON_GetArrayItem(checks, cJSON_GetArraySize(checks) - 1);
-	const cJSON *s = cJSON_GetObjectItemCaseSensitive(last, "survivors");
+	const cJSON *s = runaway_json_get(last, "survivors");
 
 	assert_int_equal(cJSON_GetArraySize(s), count);
 	for (size_t n = 0; n < count; n++)

@@ -39,7 +39,7 @@ static size_t refused(const cJSON *doc, const cJSON **ret_last)
 	const cJSON *e;
 	size_t n = 0;
 
-	cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(doc, "events"))
+	cJSON_ArrayForEach (e, runaway_json_get(doc, "events"))
 		if (strcmp(runaway_json_str(e, "type", ""), "refused") == 0) {
 			n++;
 			if (ret_last)
@@ -57,7 +57,7 @@ static void test_counted_and_noted(void **state _unused_)
 	refusal_by_daemon(&d, &r);
 	doc = readback(&h, incident);
 	assert_int_equal(refused(doc, &e), 1);
-	data = cJSON_GetObjectItemCaseSensitive(e, "data");
+	data = runaway_json_get(e, "data");
 	assert_string_equal(runaway_json_str(e, "actor", ""), "mail (uid 8)");
 	assert_string_equal(runaway_json_str(e, "reason", ""), "a reason in words");
 	assert_string_equal(runaway_json_str(data, "refused", ""), "approval_self");
@@ -116,7 +116,7 @@ static void test_a_role_that_is_missing(void **state _unused_)
 	doc = readback(&h, incident);
 	assert_int_equal(refused(doc, &e), 1);
 	assert_string_equal(runaway_json_str(e, "actor", ""), "root (uid 0)");
-	e = cJSON_GetObjectItemCaseSensitive(e, "data");
+	e = runaway_json_get(e, "data");
 	assert_string_equal(runaway_json_str(e, "refused", ""), "not_permitted");
 	assert_string_equal(runaway_json_str(e, "call", ""), "incident.apply");
 	assert_int_equal(d.runtime.gate.refused_here[RUNAWAY_REASON_NOT_PERMITTED], 1);

@@ -119,7 +119,7 @@ static void take_finding(struct told *t, const cJSON *json)
 		snprintf(t->incident_id, sizeof(t->incident_id), "%s", id);
 		snprintf(t->lane, sizeof(t->lane), "%s", runaway_json_str(json, "lane_id", ""));
 		snprintf(t->at, sizeof(t->at), "%s", runaway_json_str(json, "at", ""));
-		assert_true(cJSON_GetArraySize(cJSON_GetObjectItem(json, "evidence")) > 0);
+		assert_true(cJSON_GetArraySize(runaway_json_get(json, "evidence")) > 0);
 	} else {
 		t->ended++;
 		assert_string_equal(id, t->incident_id);
@@ -145,7 +145,7 @@ static void take(const struct run *r, struct told *t)
 			take_finding(t, json);
 			continue;
 		}
-		assert_true(cJSON_IsObject(cJSON_GetObjectItem(json, "line")));
+		assert_true(cJSON_IsObject(runaway_json_get(json, "line")));
 		t->incidents += strcmp(kind, "incident") == 0;
 		t->events += strcmp(kind, "event") == 0;
 	}

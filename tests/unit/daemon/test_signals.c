@@ -80,9 +80,9 @@ static void test_root_and_child_are_told(void **state _unused_)
 	adopt();
 	assert_int_equal(runaway_incident_notes(d.store, incident), 2);
 	doc = readback(&h, incident);
-	cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(doc, "events")) {
-		const cJSON *data = cJSON_GetObjectItemCaseSensitive(e, "data");
-		const cJSON *target = cJSON_GetObjectItemCaseSensitive(data, "target");
+	cJSON_ArrayForEach (e, runaway_json_get(doc, "events")) {
+		const cJSON *data = runaway_json_get(e, "data");
+		const cJSON *target = runaway_json_get(data, "target");
 
 		if (strcmp(runaway_json_str(e, "type", ""), "signal") != 0)
 			continue;
@@ -115,8 +115,8 @@ static void test_what_the_target_does_with_it(void **state _unused_)
 		seen_with(ROOT, kind[i].flags);
 	adopt();
 	doc = readback(&h, incident);
-	cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(doc, "events")) {
-		const cJSON *data = cJSON_GetObjectItemCaseSensitive(e, "data");
+	cJSON_ArrayForEach (e, runaway_json_get(doc, "events")) {
+		const cJSON *data = runaway_json_get(e, "data");
 
 		if (strcmp(runaway_json_str(e, "type", ""), "signal") != 0)
 			continue;

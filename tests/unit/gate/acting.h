@@ -294,8 +294,7 @@ static _unused_
 void apply_now(char outcome[static 32], char reason[static 64])
 {
 	_cleanup_cjson_ cJSON *answer = ask_about("apply");
-	const cJSON *target =
-		cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(answer, "targets"), 0);
+	const cJSON *target = cJSON_GetArrayItem(runaway_json_get(answer, "targets"), 0);
 
 	assert_true(runaway_json_true(answer, "ok", false));
 	if (runaway_json_true(answer, "allowed", false)) {

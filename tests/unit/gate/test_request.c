@@ -30,7 +30,7 @@ static void no_messages(_unused_ void **state)
 static void status_tells_all(_unused_ void **state)
 {
 	_cleanup_cjson_ cJSON *a = ask("{\"type\":\"status\",\"id\":\"7\"}");
-	const cJSON *refusals = cJSON_GetObjectItemCaseSensitive(a, "refusals");
+	const cJSON *refusals = runaway_json_get(a, "refusals");
 
 	assert_true(runaway_json_true(a, "ok", false));
 	assert_string_equal(runaway_json_str(a, "id", ""), "7");
@@ -56,7 +56,7 @@ static void skipped_runs_are_shown(_unused_ void **state)
 	guard_programs = 2;
 	guard_misses = 58;
 	a = ask("{\"type\":\"status\",\"id\":\"7\"}");
-	list = cJSON_GetObjectItemCaseSensitive(a, "guard_programs");
+	list = runaway_json_get(a, "guard_programs");
 	assert_int_equal(cJSON_GetArraySize(list), 2);
 	assert_string_equal(runaway_json_str(list->child, "program", ""), "rw_fmr_kill");
 	assert_string_equal(runaway_json_str(list->child, "recursion_misses", ""), "58");
@@ -76,12 +76,10 @@ static void unknown_ends_are_shown(_unused_ void **state)
 		assert_int_equal(runaway_history_add(&g->history, &intent), 0);
 	}
 	a = ask("{\"type\":\"status\",\"id\":\"7\"}");
-	list = cJSON_GetObjectItemCaseSensitive(a, "unknown");
+	list = runaway_json_get(a, "unknown");
 	assert_int_equal(cJSON_GetArraySize(list), 16);
 	assert_string_equal(runaway_json_str(cJSON_GetArrayItem(list, 0), "intent", ""), "19");
-	assert_string_equal(
-		runaway_json_str(cJSON_GetObjectItemCaseSensitive(a, "audit"), "unknown", ""),
-		"19");
+	assert_string_equal(runaway_json_str(runaway_json_get(a, "audit"), "unknown", ""), "19");
 }
 
 /* ---- why the gate is closed ---- */
@@ -317,7 +315,7 @@ static void looks_at_a_process(_unused_ void **state)
 	a = ask(text);
 	assert_false(runaway_json_true(a, "pass", true));
 	assert_string_equal(runaway_json_str(a, "reason", ""), "target_gone");
-	assert_null(cJSON_GetObjectItemCaseSensitive(a, "pid"));
+	assert_null(runaway_json_get(a, "pid"));
 	cJSON_Delete(a);
 	a = ask("{\"type\":\"look\",\"id\":\"1\",\"pid\":4294967297}");
 	assert_string_equal(runaway_json_str(a, "reason", ""), "target_gone");
@@ -335,7 +333,7 @@ static void audit_is_read_back(_unused_ void **state)
 
 	cJSON_Delete(ask(DISARM));
 	a = ask("{\"type\":\"audit\",\"id\":\"1\",\"after_seq\":\"0\",\"limit\":10}");
-	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(a, "records")), 1);
+	assert_int_equal(cJSON_GetArraySize(runaway_json_get(a, "records")), 1);
 	cJSON_Delete(a);
 	close(g->audit.fd);
 	g->audit.fd = -1;

@@ -29,7 +29,7 @@ static size_t events_of(struct harness *h, const char *id)
 {
 	_cleanup_cjson_ cJSON *doc = readback(h, id);
 
-	return (size_t)cJSON_GetArraySize(cJSON_GetObjectItem(doc, "events"));
+	return (size_t)cJSON_GetArraySize(runaway_json_get(doc, "events"));
 }
 
 static void test_one_incident_another_root(void **state _unused_)
@@ -61,15 +61,14 @@ static void test_one_incident_another_root(void **state _unused_)
 	assert_int_equal(i->status, INCIDENT_OPEN);
 	doc = readback(&h, id);
 	assert_int_equal(events_of(&h, id), 2);
-	event = cJSON_GetArrayItem(cJSON_GetObjectItem(doc, "events"), 1);
+	event = cJSON_GetArrayItem(runaway_json_get(doc, "events"), 1);
 	assert_string_equal(runaway_json_str(event, "type", ""), "subject");
 	assert_string_equal(runaway_json_str(event, "old", ""), "open");
 	assert_string_equal(runaway_json_str(event, "new", ""), "open");
-	to = cJSON_GetObjectItem(cJSON_GetObjectItem(event, "data"), "to");
+	to = runaway_json_get(runaway_json_get(event, "data"), "to");
 	assert_int_equal(runaway_json_u64(to, "root_pid", 0), 78);
-	assert_string_equal(
-		runaway_json_str(cJSON_GetObjectItem(doc, "finding"), "subject_key", ""),
-		"orphan_tree:78:78000");
+	assert_string_equal(runaway_json_str(runaway_json_get(doc, "finding"), "subject_key", ""),
+			    "orphan_tree:78:78000");
 	assert_true(verified(&h, NULL));
 	harness_end(&h);
 }

@@ -25,8 +25,8 @@ static void check_oldest(struct harness *h, const char *id)
 	assert_non_null(i);
 	assert_true(incident_record_of(i)->texts_dropped);
 	assert_null(i->packet_json);
-	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(doc, "events")), 2);
-	assert_true(cJSON_IsObject(cJSON_GetObjectItem(doc, "packet")));
+	assert_int_equal(cJSON_GetArraySize(runaway_json_get(doc, "events")), 2);
+	assert_true(cJSON_IsObject(runaway_json_get(doc, "packet")));
 }
 
 static void test_documents_leave_memory(void **state _unused_)
@@ -51,8 +51,8 @@ static void test_documents_leave_memory(void **state _unused_)
 	snprintf(name, sizeof(name), "incidents/%s/readback.json", ids[0]);
 	spill(&h, name, "{\"a\":", 5);
 	doc = readback(&h, ids[0]);
-	assert_true(cJSON_IsNull(cJSON_GetObjectItem(doc, "packet")));
-	assert_string_equal(runaway_json_str(cJSON_GetObjectItem(doc, "incident"), "status", ""),
+	assert_true(cJSON_IsNull(runaway_json_get(doc, "packet")));
+	assert_string_equal(runaway_json_str(runaway_json_get(doc, "incident"), "status", ""),
 			    "resolved");
 	harness_end(&h);
 }
@@ -107,7 +107,7 @@ static void test_line_without_its_documents(void **state _unused_)
 	assert_true(b.len < 4096);
 	assert_true(runaway_line_sealed(b.data, b.len));
 	assert_int_equal(runaway_json_parse(b.data, b.len, &json, NULL), 0);
-	assert_true(cJSON_IsTrue(cJSON_GetObjectItem(json, "documents_cut")));
+	assert_true(cJSON_IsTrue(runaway_json_get(json, "documents_cut")));
 	assert_int_equal(incident_state_parse(json, &back), 0);
 	assert_null(back->i.packet_json);
 }

@@ -57,7 +57,7 @@ static void check_last_event(struct harness *h, const char *id, const char *old,
 			     const char *actor)
 {
 	_cleanup_cjson_ cJSON *doc = readback(h, id);
-	const cJSON *events = cJSON_GetObjectItemCaseSensitive(doc, "events");
+	const cJSON *events = runaway_json_get(doc, "events");
 	const cJSON *e = cJSON_GetArrayItem(events, cJSON_GetArraySize(events) - 1);
 
 	assert_string_equal(runaway_json_str(e, "old", ""), old);
@@ -196,7 +196,7 @@ static void test_readback_has_the_arrays(void **state _unused_)
 	add(&h, id, INCIDENT_DRY_RUN_READY, INCIDENT_PLANS, PLAN, false);
 	doc = readback(&h, id);
 	for (enum incident_array a = 0; a < INCIDENT_ARRAYS; a++) {
-		const cJSON *array = cJSON_GetObjectItemCaseSensitive(doc, names[a]);
+		const cJSON *array = runaway_json_get(doc, names[a]);
 
 		assert_string_equal(runaway_incident_array_name(a), names[a]);
 		assert_true(cJSON_IsArray(array));

@@ -255,7 +255,7 @@ static inline cJSON *ask(struct fixture *f, int fd, const char *line)
 
 static inline const char *code_of(const cJSON *answer)
 {
-	return runaway_json_str(cJSON_GetObjectItemCaseSensitive(answer, "error"), "code", "none");
+	return runaway_json_str(runaway_json_get(answer, "error"), "code", "none");
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)

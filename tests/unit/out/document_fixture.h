@@ -8,7 +8,7 @@
 
 static inline const cJSON *at(const cJSON *o, const char *key)
 {
-	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+	const cJSON *v = runaway_json_get(o, key);
 
 	if (!v)
 		fail_msg("no key %s", key);

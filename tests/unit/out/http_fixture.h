@@ -146,7 +146,7 @@ static inline void assert_json_error(const struct strbuf *reply, const char *cod
 	const cJSON *error;
 
 	assert_int_equal(runaway_json_parse(body, strlen(body), &json, NULL), 0);
-	error = cJSON_GetObjectItemCaseSensitive(json, "error");
+	error = runaway_json_get(json, "error");
 	assert_string_equal(runaway_json_str(error, "code", ""), code);
 	assert_true(strlen(runaway_json_str(error, "message", "")) > 0);
 	cJSON_Delete(json);

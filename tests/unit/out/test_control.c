@@ -79,24 +79,23 @@ static void test_incident_documents(void **state)
 		 id);
 	answer = ask(f, fd, line);
 	for (size_t i = 0; i < ARRAY_SIZE(part); i++) {
-		const cJSON *r = cJSON_GetObjectItemCaseSensitive(answer, "result");
+		const cJSON *r = runaway_json_get(answer, "result");
 
-		assert_non_null(cJSON_GetObjectItemCaseSensitive(r, part[i]));
+		assert_non_null(runaway_json_get(r, part[i]));
 	}
 	cJSON_Delete(answer);
 	snprintf(line, sizeof(line),
 		 "{\"method\":\"incident.readback\",\"params\":{\"id\":\"%s\"}}", id);
 	answer = ask(f, fd, line);
-	assert_string_equal(runaway_json_str(cJSON_GetObjectItemCaseSensitive(answer, "result"),
-					     "schema_version", ""),
-			    "runaway_incident_readback_v1");
+	assert_string_equal(
+		runaway_json_str(runaway_json_get(answer, "result"), "schema_version", ""),
+		"runaway_incident_readback_v1");
 	cJSON_Delete(answer);
 	snprintf(line, sizeof(line), "{\"method\":\"incident.packet\",\"params\":{\"id\":\"%s\"}}",
 		 id);
 	answer = ask(f, fd, line);
-	assert_string_equal(
-		runaway_json_str(cJSON_GetObjectItemCaseSensitive(answer, "result"), "lane_id", ""),
-		"quick");
+	assert_string_equal(runaway_json_str(runaway_json_get(answer, "result"), "lane_id", ""),
+			    "quick");
 	cJSON_Delete(answer);
 	close(fd);
 }
@@ -192,8 +191,8 @@ static void test_bad_requests(void **state)
 
 		if (strcmp(code_of(answer), row[i].code) != 0)
 			fail_msg("%s: %s", row[i].line, code_of(answer));
-		assert_non_null(cJSON_GetObjectItemCaseSensitive(answer, "id"));
-		assert_null(cJSON_GetObjectItemCaseSensitive(answer, "result"));
+		assert_non_null(runaway_json_get(answer, "id"));
+		assert_null(runaway_json_get(answer, "result"));
 		cJSON_Delete(answer);
 	}
 	close(fd);
@@ -212,7 +211,7 @@ static void test_deep_and_binary_lines(void **state)
 	memset(deep, '[', sizeof(deep));
 	answer = ask_n(f, fd, deep, sizeof(deep));
 	assert_string_equal(code_of(answer), "usage");
-	assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(answer, "id")));
+	assert_true(cJSON_IsNull(runaway_json_get(answer, "id")));
 	cJSON_Delete(answer);
 	answer = ask_n(f, fd, with_nul, sizeof(with_nul) - 1);
 	assert_string_equal(code_of(answer), "usage");
@@ -252,7 +251,7 @@ static void test_longest_line(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(too_long); i++) {
 		answer = ask_padded(f, fd, too_long[i]);
 		assert_string_equal(code_of(answer), "usage");
-		assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(answer, "id")));
+		assert_true(cJSON_IsNull(runaway_json_get(answer, "id")));
 		cJSON_Delete(answer);
 	}
 	/* One answer for each long line, and then the connection goes on. */
@@ -315,7 +314,7 @@ static void test_reload_refused(void **state)
 	fd = dial(f);
 	f->reload_err = -EINVAL;
 	answer = ask(f, fd, "{\"method\":\"config.reload\"}");
-	error = cJSON_GetObjectItemCaseSensitive(answer, "error");
+	error = runaway_json_get(answer, "error");
 	assert_string_equal(runaway_json_str(error, "code", ""), "usage");
 	assert_string_equal(runaway_json_str(error, "message", ""),
 			    "x.json:3: lanes[0].trigger: \"no\"\n");

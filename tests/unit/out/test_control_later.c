@@ -29,8 +29,7 @@ static void test_at_once(void **state)
 	put(f, fd, APPLY, strlen(APPLY));
 	answer = next_answer(f, fd);
 	assert_string_equal(runaway_json_str(answer, "id", ""), "a");
-	assert_true(runaway_json_true(cJSON_GetObjectItemCaseSensitive(answer, "result"), "done",
-				      false));
+	assert_true(runaway_json_true(runaway_json_get(answer, "result"), "done", false));
 	assert_string_equal(f->method, "incident.apply");
 	assert_int_equal(f->caller.uid, getuid());
 	assert_int_equal(f->caller.pid, getpid());
@@ -110,7 +109,7 @@ static void test_who_only_stopped_sending_is_answered(void **state)
 	assert_false(turn(f, 50));
 	runaway_control_reply(f->control, f->token, NULL, "{\"late\":1}");
 	answer = next_answer(f, fd);
-	assert_non_null(cJSON_GetObjectItemCaseSensitive(answer, "result"));
+	assert_non_null(runaway_json_get(answer, "result"));
 }
 
 static void test_roles_and_parameters_come_first(void **state)
