@@ -168,7 +168,7 @@ def port_zero_and_second_daemon(t):
     second.state_dir = first.state_dir
     second.spawn()
     assert second.proc.wait(10 * SLOWNESS) == 1, "two daemons on one state directory"
-    assert first.state_dir.encode() in second.log(), second.log()
+    assert f"{first.state_dir} is in use by another".encode() in second.log(), second.log()
     assert first.is_ready()
 
     third = t.daemon(start=False, name="third")

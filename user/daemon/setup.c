@@ -247,6 +247,12 @@ static int setup_store(struct daemon *d)
 	int r;
 
 	r = runaway_store_open(&c, &d->store);
+	if (r == -EBUSY) {
+		log_error("the incident store in %s is in use by another daemon: each needs a "
+			  "--state-dir of its own",
+			  d->opt->state_dir);
+		return r;
+	}
 	if (r < 0)
 		return log_error_errno(r, "cannot open the incident store in %s",
 				       d->opt->state_dir);

@@ -120,12 +120,7 @@ static void write_jobs(struct json_writer *w, struct row *table)
 	json_array_begin(w);
 	for (struct row *r = table; r && n < ROWS_MAX; r = r->hh.next, n++) {
 		json_object_begin(w);
-		json_kv_string(w, "runner", r->ci->runner);
-		json_key(w, "markers");
-		json_object_begin(w);
-		for (size_t k = 0; k < r->ci->count; k++)
-			json_kv_string(w, r->ci->marker[k].name, r->ci->marker[k].value);
-		json_object_end(w);
+		incident_ci_members(w, r->ci);
 		write_row_sums(w, r);
 		json_object_end(w);
 	}

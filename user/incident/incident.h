@@ -251,6 +251,8 @@ int runaway_store_verify(const char *state_dir, struct json_writer *w, bool *ret
 /* Triage packet of a finding from the live model (packet.c). */
 void runaway_packet_write(struct json_writer *w, const struct runaway_finding *f,
 			  const struct runaway_model *m);
+/* "ci": an object, or null where there is none (packet.c). */
+void runaway_ci_write(struct json_writer *w, const struct runaway_ci *ci);
 /* Nearest origin first; see contract "lineage". */
 void runaway_lineage_write(struct json_writer *w, const struct runaway_model *m,
 			   const struct runaway_proc *p);

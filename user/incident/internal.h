@@ -222,6 +222,8 @@ void incident_capacity_write(struct json_writer *w, const struct runaway_finding
 			     const struct runaway_model *m, const struct packet_base *base);
 /* "args": an array of strings, or null when unknown. */
 void incident_args_write(struct json_writer *w, const struct runaway_image *image);
+/* Members "runner" and "markers". */
+void incident_ci_members(struct json_writer *w, const struct runaway_ci *ci);
 /* Members that both packets begin with. */
 void incident_packet_head(struct json_writer *w, const struct runaway_finding *f,
 			  const struct runaway_model *m, const char *kind);

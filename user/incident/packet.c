@@ -185,7 +185,18 @@ static void write_cpu_and_age(struct json_writer *w, const struct runaway_findin
 	json_object_end(w);
 }
 
-static void write_ci(struct json_writer *w, const struct runaway_ci *ci)
+void incident_ci_members(struct json_writer *w, const struct runaway_ci *ci)
+{
+	json_kv_string(w, "runner", ci->runner);
+	json_key(w, "markers");
+	json_object_begin(w);
+	/* Each name once: the model sees to that. */
+	for (size_t n = 0; n < ci->count; n++)
+		json_kv_string(w, ci->marker[n].name, ci->marker[n].value);
+	json_object_end(w);
+}
+
+void runaway_ci_write(struct json_writer *w, const struct runaway_ci *ci)
 {
 	json_key(w, "ci");
 	if (!ci) {
@@ -193,12 +204,7 @@ static void write_ci(struct json_writer *w, const struct runaway_ci *ci)
 		return;
 	}
 	json_object_begin(w);
-	json_kv_string(w, "runner", ci->runner);
-	json_key(w, "markers");
-	json_object_begin(w);
-	for (size_t n = 0; n < ci->count; n++)
-		json_kv_string(w, ci->marker[n].name, ci->marker[n].value);
-	json_object_end(w);
+	incident_ci_members(w, ci);
 	json_object_end(w);
 }
 
@@ -214,7 +220,7 @@ static void write_command(struct json_writer *w, const char *key, const struct r
 	json_kv_string(w, "comm", p->comm);
 	json_kv_string(w, "exe", p->image ? p->image->exe : NULL);
 	incident_args_write(w, p->image);
-	write_ci(w, ci);
+	runaway_ci_write(w, ci);
 	json_object_end(w);
 }
 

@@ -2,7 +2,6 @@
 /* Processes as people and scripts read them. */
 #include "out/documents.h"
 
-#include <string.h>
 #include <sys/wait.h>
 
 #define LANES_MAX 64
@@ -76,35 +75,6 @@ static void write_origin(const struct runaway_view *v, const struct runaway_proc
 	write_image(w, o ? o->image : NULL);
 	json_kv_bool(w, "known", o && (!p->orphan || p->orphan->origin_known));
 	write_exit(v, o, p, w);
-	json_object_end(w);
-}
-
-static bool marker_seen(const struct runaway_ci *ci, size_t i)
-{
-	for (size_t j = 0; j < i; j++) {
-		if (strcmp(ci->marker[j].name, ci->marker[i].name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void write_ci(struct json_writer *w, const struct runaway_ci *ci)
-{
-	json_key(w, "ci");
-	if (!ci) {
-		json_null(w);
-		return;
-	}
-	json_object_begin(w);
-	json_kv_string(w, "runner", ci->runner);
-	json_key(w, "markers");
-	json_object_begin(w);
-	for (size_t i = 0; i < ci->count; i++) {
-		/* An environment may hold a name twice; an object may not. */
-		if (!marker_seen(ci, i))
-			json_kv_string(w, ci->marker[i].name, ci->marker[i].value);
-	}
-	json_object_end(w);
 	json_object_end(w);
 }
 
@@ -229,7 +199,7 @@ void runaway_doc_proc(const struct runaway_view *v, const struct runaway_proc *p
 	write_basics(v, p, w);
 	write_orphanhood(v, p, w);
 	write_origin(v, p, w);
-	write_ci(w, p->ci);
+	runaway_ci_write(w, p->ci);
 	json_key(w, "lineage");
 	runaway_lineage_write(w, v->model, p);
 	write_reaper(w, p->orphan);
