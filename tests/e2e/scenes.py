@@ -42,6 +42,14 @@ def short_lanes(t, age_s=2, for_s=3, clear_for_s=2, **trigger):
     return lanes
 
 
+def orphan_lane(lane_id, cores, calm, for_s, calm_for_s=2, age_s=0, match=None):
+    """Orphans that use so many `cores` for so long; `calm` cores end the finding."""
+    return {"lane_id": lane_id, "subject": "orphan_tree",
+            "match": match or {"comm_any": ["orphan_maker"]},
+            "trigger": {"cpu_cores_min": cores, "age_s_min": age_s, "for_s": for_s},
+            "clear": {"cpu_cores_max": calm, "for_s": calm_for_s}}
+
+
 SMOKE = """#!/bin/sh
 # A smoke test as a project has it: starts the browser and waits for it.
 echo $$ > {dir}/smoke.pid.new && mv {dir}/smoke.pid.new {dir}/smoke.pid

@@ -12,15 +12,10 @@ import subprocess
 import procfs
 from harness import CLEAN_ENV, SLOWNESS, main, test, wait_for
 from metrics import Metrics
+from scenes import orphan_lane
 
-LANE = {
-    "lane_id": "e2e_hostile", "alertname": "HostE2eHostile", "severity": "P3",
-    "classification": "host_resource_runaway_process",
-    "action_policy": "capacity_triage_no_process_remediation", "subject": "orphan_tree",
-    "match": {"exe_any": ["*/hostile"]},
-    "trigger": {"cpu_cores_min": 0.02, "age_s_min": 0, "for_s": 1},
-    "clear": {"cpu_cores_max": 0.001, "for_s": 60},
-}
+# Each burns a tenth of a core; on a busy host it gets a tenth of that.
+LANE = orphan_lane("e2e_hostile", 0.002, 0.001, 1, calm_for_s=60, match={"exe_any": ["*/hostile"]})
 # What a line of text for a terminal may hold: no C0 but the line end, no DEL, no C1.
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f\x80-\x9f]")
 # Colours of our own, allowed on a terminal only.

@@ -14,7 +14,7 @@ import yaml
 from continuity import pin_dir
 from containers import Container, InnerOrphans, bind
 from harness import ROOT, main, test, wait_for
-from scenes import GENERIC_LANE, OrphanMaker
+from scenes import GENERIC_LANE, OrphanMaker, orphan_lane
 
 MANIFEST = os.path.join(ROOT, "deploy", "kubernetes", "runawayd.yaml")
 PAGE = os.path.join(ROOT, "docs", "kubernetes.md")
@@ -23,14 +23,7 @@ PINS = "/sys/fs/bpf/runawayd"
 CAPABILITIES = ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE",
                 "CAP_DAC_READ_SEARCH", "CAP_CHOWN", "CAP_FOWNER", "CAP_SETUID", "CAP_SETGID",
                 "CAP_SETPCAP"]
-LANE = {
-    "lane_id": GENERIC_LANE, "alertname": "HostOrphanHighCpu", "severity": "P3",
-    "classification": "host_resource_runaway_process",
-    "action_policy": "capacity_triage_no_process_remediation", "subject": "orphan_tree",
-    "match": {"comm_any": ["orphan_maker"]},
-    "trigger": {"cpu_cores_min": 0.02, "age_s_min": 0, "for_s": 0.4},
-    "clear": {"cpu_cores_max": 0.01, "for_s": 2},
-}
+LANE = orphan_lane(GENERIC_LANE, 0.02, 0.01, 0.4)
 
 
 def manifest():

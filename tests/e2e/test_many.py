@@ -8,20 +8,13 @@ import subprocess
 
 from charges import agree, burn_in
 from harness import SLOWNESS, few, main, test, wait_for
-from scenes import OrphanMaker
+from scenes import OrphanMaker, orphan_lane
 
 TASKS = 6000
 # Emulated, a process takes milliseconds to begin and to end: then they are threads of fewer.
 CROWD = few(TASKS)
 FULL_PASS_S = 5
-LANE = {
-    "lane_id": "e2e_many", "alertname": "HostE2eMany", "severity": "P3",
-    "classification": "host_resource_runaway_process",
-    "action_policy": "capacity_triage_no_process_remediation", "subject": "orphan_tree",
-    "match": {"comm_any": ["orphan_maker"]},
-    "trigger": {"cpu_cores_min": 0.06, "age_s_min": 0, "for_s": 2},
-    "clear": {"cpu_cores_max": 0.05, "for_s": 2},
-}
+LANE = orphan_lane("e2e_many", 0.06, 0.05, 2)
 
 
 @test

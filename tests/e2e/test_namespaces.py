@@ -7,7 +7,7 @@ import procfs
 from cgroups import v2_root
 from harness import main, test, wait_for
 from namespaces import Enclosed
-from scenes import GENERIC_LANE, OrphanMaker, short_lanes
+from scenes import GENERIC_LANE, OrphanMaker, orphan_lane, short_lanes
 
 FAST_MS = 200
 PRIVATE = ["--mount", "--propagation", "private"]
@@ -90,14 +90,7 @@ def finds_all_the_same(t, daemon):
 
 def lanes_of_anybody():
     """Without names of cgroups, lanes of a test are kept to its processes by their name."""
-    return [{
-        "lane_id": GENERIC_LANE, "alertname": "HostOrphanHighCpu", "severity": "P3",
-        "classification": "host_resource_runaway_process",
-        "action_policy": "capacity_triage_no_process_remediation", "subject": "orphan_tree",
-        "match": {"comm_any": ["orphan_maker"]},
-        "trigger": {"cpu_cores_min": 0.05, "age_s_min": 0, "for_s": 0.4},
-        "clear": {"cpu_cores_max": 0.02, "for_s": 2},
-    }]
+    return [orphan_lane(GENERIC_LANE, 0.05, 0.02, 0.4)]
 
 
 @test

@@ -11,17 +11,11 @@ import struct
 import subprocess
 
 from harness import CLEAN_ENV, main, test, wait_for
-from scenes import OrphanMaker
+from scenes import OrphanMaker, orphan_lane
 
 NOBODY = 65534
-LANE = {
-    "lane_id": "e2e_recorded", "alertname": "HostE2eRecorded", "severity": "P2",
-    "classification": "host_resource_runaway_process",
-    "action_policy": "capacity_triage_no_process_remediation", "subject": "orphan_tree",
-    "match": {"comm_any": ["orphan_maker"], "origin_any": ["orphan_maker"]},
-    "trigger": {"cpu_cores_min": 0.1, "age_s_min": 1, "for_s": 1},
-    "clear": {"cpu_cores_max": 0.05, "for_s": 1},
-}
+LANE = orphan_lane("e2e_recorded", 0.1, 0.05, 1, calm_for_s=1, age_s=1,
+                   match={"comm_any": ["orphan_maker"], "origin_any": ["orphan_maker"]})
 
 
 def replay(t, program, recording, config):

@@ -11,16 +11,9 @@ import signal
 import subprocess
 
 from harness import main, test, wait_for
-from scenes import OrphanMaker
+from scenes import OrphanMaker, orphan_lane
 
-LANE = {
-    "lane_id": "e2e_store", "alertname": "HostE2eStore", "severity": "P3",
-    "classification": "host_resource_runaway_process",
-    "action_policy": "capacity_triage_no_process_remediation", "subject": "orphan_tree",
-    "match": {"comm_any": ["orphan_maker"]},
-    "trigger": {"cpu_cores_min": 0.05, "age_s_min": 0, "for_s": 0},
-    "clear": {"cpu_cores_max": 0.01, "for_s": 60},
-}
+LANE = orphan_lane("e2e_store", 0.05, 0.01, 0, calm_for_s=60)
 CONFIG = {"sample_interval_ms": 200, "lanes": [LANE]}
 
 
