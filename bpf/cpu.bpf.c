@@ -70,9 +70,7 @@ static __always_inline struct thread_step thread_step(struct task_struct *t, __u
 	if (s.th && s.th->start_ns == start) {
 		if (s.th->seen != rw_mark)
 			s.th->seen = rw_mark;
-		s.delta_ns = rw_since(&s.th->cpu_ns, now);
-		if (s.delta_ns)
-			rw_add(&s.th->cpu_ns, s.delta_ns);
+		s.delta_ns = rw_catch_up(&s.th->cpu_ns, now);
 		return s;
 	}
 	s.th = NULL;
@@ -101,9 +99,7 @@ static __always_inline void flush(struct task_struct *t, struct rw_proc *e, __u6
 	struct thread_step s = {};
 
 	if (tid == (__u32)BPF_CORE_READ(t, tgid)) {
-		s.delta_ns = rw_since(&e->leader_cpu_ns, now);
-		if (s.delta_ns)
-			rw_add(&e->leader_cpu_ns, s.delta_ns);
+		s.delta_ns = rw_catch_up(&e->leader_cpu_ns, now);
 	} else {
 		s = thread_step(t, tid, now);
 		if (s.th) {
@@ -281,9 +277,8 @@ static __always_inline void visit_leader(struct task_struct *t, struct rw_id *id
 		e = rw_proc_first(t, id);
 		flags = RW_TF_NEW;
 	} else {
-		delta = rw_since(&e->leader_cpu_ns, now);
+		delta = rw_catch_up(&e->leader_cpu_ns, now);
 		if (delta) {
-			rw_add(&e->leader_cpu_ns, delta);
 			rw_add(&e->cpu_ns, delta);
 			rw_task_charge(t, rw_task_cgroup_id(t, rw_cgroup_ssid), delta);
 		}

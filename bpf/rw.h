@@ -186,17 +186,27 @@ __hidden void rw_proc_del(const struct rw_id *id);
 /* Index in css_set.subsys whose cgroup counts, or -1: the default (v2) hierarchy. */
 extern const volatile int rw_cgroup_ssid;
 
-/*
- * What a ledger says since it was last counted. The caller adds that to what was
- * counted (it does not put `now` in its place): when the walk and a move to another
- * cgroup count the same time at once, on two CPUs, that is too much by it, and the
- * next count is so much less. The sum of all counts is what the ledger says.
- */
+/* What a ledger says since it was last counted. */
 static __always_inline __u64 rw_since(const __u64 *counted, __u64 now)
 {
 	__u64 was = *(const volatile __u64 *)counted;
 
 	return now > was ? now - was : 0;
+}
+
+/*
+ * The same, counted. It is added to what was counted (`now` is not put in its
+ * place): when the walk and a move to another cgroup count the same time at once,
+ * on two CPUs, that is too much by it, and the next count is so much less. The sum
+ * of all counts is what the ledger says.
+ */
+static __always_inline __u64 rw_catch_up(__u64 *counted, __u64 now)
+{
+	__u64 delta = rw_since(counted, now);
+
+	if (delta)
+		rw_add(counted, delta);
+	return delta;
 }
 
 /* CPU of a task, to its cgroup, whose id the caller knows already. */
