@@ -35,14 +35,14 @@ def gated_lane(t, **match):
 class Scene:
     """A daemon with a gate, its people, and their keys."""
 
-    def __init__(self, t, lanes=None, args=(), wanted=True, **gate):
-        """wanted: the gate has to come up."""
+    def __init__(self, t, lanes=None, args=(), wanted=True, daemon=None, **gate):
+        """wanted: the gate has to come up; daemon: one that somebody else runs."""
         t.need_cgroup()
         self.t, self.wanted = t, wanted
         self.keys = t.path(f"keys{len(t.daemons) or ''}")
         os.makedirs(self.keys, exist_ok=True)
         os.chmod(self.keys, 0o777)
-        self.d = t.daemon(start=False, args=args)
+        self.d = daemon or t.daemon(start=False, args=args)
         self.gate_dir = self.d.state_dir + ".gate"
         self.key = self.path("owner.key")
         self.public = self.ctl(OWNER, "gate", "keygen", "--out", self.key)["public"]

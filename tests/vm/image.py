@@ -110,6 +110,8 @@ def libraries(root, paths):
     """Shared libraries that these programs need, with the loader: name in the image -> file."""
     where = [root / p for p in ("usr/lib64", "usr/lib")]
     where += [p for p in (root / "usr/lib").glob("*-linux-gnu")]
+    # systemd's own, which its programs find by their run path.
+    where += [p for p in (root / "usr/lib").glob("*-linux-gnu/systemd")]
     found, todo = {}, [str(p) for p in paths if is_elf(p)]
     while todo:
         said = subprocess.run(["readelf", "-ldW", *todo], capture_output=True, text=True, check=True)
@@ -157,12 +159,14 @@ def own_files(build, compilers):
             yield f"runawayd/build/{name}", build / name
 
 
-def make(out, build, init, texts, root="/", compilers=(), programs=()):
+def make(out, build, init, texts, root="/", compilers=(), programs=(), more=()):
     """
     Writes the archive. `texts`: files of the run itself, name -> content; `compilers`: whose
-    BPF objects are in it besides the build's own; `programs`: of the root, besides PROGRAMS.
+    BPF objects are in it besides the build's own; `programs`: of the root, besides PROGRAMS;
+    `more`: pairs of a name and a path, where a symbolic link stays one.
     """
     root = pathlib.Path(root)
+    more = dict(more)
     files = dict(python_library(root))
     for name in [*PROGRAMS, *programs]:
         key, path = find(root, name)
@@ -170,6 +174,8 @@ def make(out, build, init, texts, root="/", compilers=(), programs=()):
             raise FileNotFoundError(f"{name}: not in {root}")
         files[key] = path
     files.update(own_files(build, compilers))
+    links = {k: os.readlink(p) for k, p in more.items() if os.path.islink(p)}
+    files.update({k: p for k, p in more.items() if k not in links})
     binaries = [p for k, p in files.items() if k.startswith(("usr/", "runawayd/build/"))
                 and os.access(p, os.X_OK) or str(p).endswith(".so")]
     files.update(libraries(root, binaries))
@@ -182,8 +188,12 @@ def make(out, build, init, texts, root="/", compilers=(), programs=()):
     # Before /dev is mounted the kernel wants a console for the first process.
     cpio.device("dev/console", 5, 1)
     cpio.file("init", init)
+    for name, target in links.items():
+        cpio.link(name, target)
+    # What `more` has of the same name is meant.
     for name, text in {**TEXTS, **texts}.items():
-        cpio.text(name, text)
+        if name not in more:
+            cpio.text(name, text)
     for name, path in files.items():
         cpio.file(name, path)
     cpio.close()

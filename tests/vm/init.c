@@ -4,6 +4,9 @@
  * its output on the serial line that $RESULTS names (from the kernel's command
  * line), reaps whoever is left behind, and turns the machine off when the driver
  * has ended. Static: it is all that is needed before the driver.
+ *
+ * Where $MANAGER names a program, that one becomes the first process instead, and
+ * the driver is one of its services.
  */
 
 #include <errno.h>
@@ -59,20 +62,28 @@ static void loopback_up(void)
 	close(fd);
 }
 
-static void driver(char **argv)
+static int results(void)
 {
 	const char *line = getenv("RESULTS");
-	struct termios raw;
 	char path[64];
 	int fd;
 
 	snprintf(path, sizeof(path), "/dev/%s", line ? line : "console");
-	setsid();
 	fd = open(path, O_RDWR | O_NOCTTY);
-	if (fd < 0) {
+	if (fd < 0)
 		fprintf(stderr, "init: %s: %s\n", path, strerror(errno));
+	return fd;
+}
+
+static void driver(char **argv)
+{
+	struct termios raw;
+	int fd;
+
+	setsid();
+	fd = results();
+	if (fd < 0)
 		_exit(1);
-	}
 	if (tcgetattr(fd, &raw) == 0) {
 		cfmakeraw(&raw);
 		tcsetattr(fd, TCSANOW, &raw);
@@ -86,11 +97,33 @@ static void driver(char **argv)
 	_exit(1);
 }
 
+/*
+ * On a mount of its own: the root that the kernel has unpacked its archive into cannot be
+ * pivoted away from, which a service manager does for each service with a file system of its own.
+ */
+static int hand_over(const char *path)
+{
+	/* The host wants a sign of life, and a service manager takes its time. */
+	if (mount("devtmpfs", "/dev", "devtmpfs", 0, NULL) == 0)
+		dprintf(results(), "# %s\n", path);
+	mkdir("/sysroot", 0755);
+	if (mount("/", "/sysroot", NULL, MS_BIND, NULL) < 0 || chdir("/sysroot") < 0 ||
+	    mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
+		fprintf(stderr, "init: /sysroot: %s\n", strerror(errno));
+	else
+		execl(path, path, NULL);
+	fprintf(stderr, "init: %s: %s\n", path, strerror(errno));
+	return 1; /* the kernel panics, and the machine ends */
+}
+
 int main(void)
 {
+	const char *manager = getenv("MANAGER");
 	static char *argv[] = { "/usr/bin/python3", "/runawayd/tests/vm/guest.py", NULL };
 	pid_t pid, gone;
 
+	if (manager)
+		return hand_over(manager);
 	mount_all();
 	loopback_up();
 	pid = fork();

@@ -36,6 +36,8 @@ GUESTS = {
     "5.10-tier": {"kernel": "5.10", "append": NO_LSM, "steps": ["tier"], **FULL},
     "6.1-tier": {"kernel": "6.1", "append": NO_LSM, "steps": ["tier"], **FULL},
     "6.12-tier": {"kernel": "6.12", "append": NO_LSM, "steps": ["tier"], **FULL},
+    # systemd is the first process, and starts the unit that `make install` leaves.
+    "6.1-systemd": {"kernel": "6.1", "systemd": True, "steps": ["unit"], **FULL},
     # What needs no browser and no network, and takes as long as the rest together.
     "5.10-more": {"kernel": "5.10", "steps": ["more"], **LONG},
     "6.1-more": {"kernel": "6.1", "steps": ["more", "hybrid"], **LONG},
@@ -81,6 +83,12 @@ STEPS = {
         ["e2e/test_record_replay.py"],
         # What the kernel side reads; lists that grow and the like are the same program.
         ["e2e/test_markers.py", "wherever_it_stands", "nobody_inherits_it_by_accident"]]},
+    "unit": {"layout": "own", "env": ENFORCED, "timeout_s": 600, "run": [
+        ["vm/cases/systemd_unit.py", "started_as_it_was_installed"],
+        ["vm/cases/systemd_unit.py", "services_are_none_and_orphans_are"],
+        ["vm/cases/systemd_unit.py", "replaced_in_every_way"],
+        ["vm/cases/systemd_unit.py", "stopped_and_unloaded"],
+        ["vm/cases/systemd_unit.py", "with_the_gates_drop_in"]]},
     "preempt": {"layout": "v2", "run": [["vm/cases/misses.py"]]},
     "gate": {"layout": "v2", "env": ENFORCED, "timeout_s": 800, "run": [
         ["e2e/test_gate_process.py"], ["e2e/test_gate.py"], ["e2e/test_gate_attacks.py"],
