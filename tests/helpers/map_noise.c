@@ -18,7 +18,7 @@ static int bpf_call(int cmd, union bpf_attr *attr)
 
 int main(void)
 {
-	union bpf_attr create = { 0 }, change = { 0 };
+	union bpf_attr create = { 0 }, change = { 0 }, gone = { 0 };
 	uint64_t key = 0, value = 1;
 	int fd;
 
@@ -33,12 +33,14 @@ int main(void)
 	change.map_fd = (uint32_t)fd;
 	change.key = (uint64_t)(uintptr_t)&key;
 	change.value = (uint64_t)(uintptr_t)&value;
+	gone.map_fd = (uint32_t)fd;
+	gone.key = change.key; /* and nothing else, or it is refused */
 	puts("ready");
 	fflush(stdout);
 	for (;; key = (key + 1) % 4096) {
 		if (bpf_call(BPF_MAP_UPDATE_ELEM, &change))
 			die("BPF_MAP_UPDATE_ELEM");
-		if (bpf_call(BPF_MAP_DELETE_ELEM, &change))
+		if (bpf_call(BPF_MAP_DELETE_ELEM, &gone))
 			die("BPF_MAP_DELETE_ELEM");
 	}
 }
