@@ -218,10 +218,14 @@ def round_of(t, row, s, cgroup, number):
     return hit
 
 
+ONE_BY_ONE = threading.Lock()
+
+
 def walk(t, row, numbers):
     """Rounds of one daemon, whose lane knows a cgroup of its own."""
-    cgroup = t.cgroup.child(f"walk-{numbers[0]}")
-    s = Scene(t, lanes=[gated_lane(t, comm_any=["spin"], cgroup_any=[cgroup.label])])
+    with ONE_BY_ONE:  # names are given by how many there are
+        cgroup = t.cgroup.child(f"walk-{numbers[0]}")
+        s = Scene(t, lanes=[gated_lane(t, comm_any=["spin"], cgroup_any=[cgroup.label])])
     hit = [who for n in numbers for who in round_of(t, row, s, cgroup, n)]
     assert s.d.stop(15) == 0
     return hit
