@@ -27,6 +27,8 @@ GUESTS = {
     "6.12-no-lsm": {"kernel": "6.12", "append": NO_LSM, "steps": ["guard"]},
     "7-no-lsm": {"kernel": "7", "append": NO_LSM, "steps": ["guard", "tier"]},
     "6.12-arm64": {"kernel": "6.12", "arch": "arm64", "steps": ["arm64"]},
+    # The unit that `make install` leaves, started by systemd as the first process.
+    "6.1-unit": {"kernel": "6.1", "systemd": True, "steps": ["installed"]},
     # Everything there is about the gate, with the kernel's own guard in force: too long for
     # each run of the others, so with FULL=1 alone.
     "5.10-gate": {"kernel": "5.10", "steps": ["gate"], **FULL},
@@ -36,7 +38,7 @@ GUESTS = {
     "5.10-tier": {"kernel": "5.10", "append": NO_LSM, "steps": ["tier"], **FULL},
     "6.1-tier": {"kernel": "6.1", "append": NO_LSM, "steps": ["tier"], **FULL},
     "6.12-tier": {"kernel": "6.12", "append": NO_LSM, "steps": ["tier"], **FULL},
-    # systemd is the first process, and starts the unit that `make install` leaves.
+    # All that systemd does with the unit: restarts, the watchdog, reloads, the gate's drop-in.
     "6.1-systemd": {"kernel": "6.1", "systemd": True, "steps": ["unit"], **FULL},
     # What needs no browser and no network, and takes as long as the rest together.
     "5.10-more": {"kernel": "5.10", "steps": ["more"], **LONG},
@@ -83,6 +85,8 @@ STEPS = {
         ["e2e/test_record_replay.py"],
         # What the kernel side reads; lists that grow and the like are the same program.
         ["e2e/test_markers.py", "wherever_it_stands", "nobody_inherits_it_by_accident"]]},
+    "installed": {"layout": "own", "env": ENFORCED, "run": [
+        ["vm/cases/systemd_unit.py", "started_as_it_was_installed"]]},
     "unit": {"layout": "own", "env": ENFORCED, "timeout_s": 600, "run": [
         ["vm/cases/systemd_unit.py", "started_as_it_was_installed"],
         ["vm/cases/systemd_unit.py", "services_are_none_and_orphans_are"],
