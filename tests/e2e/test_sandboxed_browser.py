@@ -39,14 +39,13 @@ def below(node):
 
 def whole_tree(daemon, browser):
     """
-    Everybody whom /proc has below the browser's root is there, by the host's numbers. Who has
-    ended and is not reaped yet is in the daemon's tree, and not in ours.
+    Everybody who lives below the browser's root by /proc is there and alive, by the host's numbers,
+    and nobody else. Who has ended stays in the daemon's tree until the kernel lets go of it.
     """
     doc = daemon.ctl("proc", "tree", str(browser.pid))
-    seen = {child["pid"] for node in doc["children"] for child in below(node)}
-    real = {s.pid for s in procfs.descendants(browser.pid)}
-    seen -= {s.pid for s in procfs.all_stats() if s.state in "ZX"}
-    return seen == real and seen
+    seen = {child["pid"] for node in doc["children"] for child in below(node)
+            if child["state"] == "alive"}
+    return seen == {s.pid for s in procfs.descendants(browser.pid)} and seen
 
 
 def burns_most(daemon, pids):

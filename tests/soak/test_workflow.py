@@ -37,7 +37,7 @@ LEGAL = {
 # A target writes down each SIGTERM; it burns no more than a lane asks for.
 PERMILLE = 100
 TICKS_S = os.sysconf("SC_CLK_TCK")
-LEFT = '"$@" & echo $! > "$3.pid"; kill -9 $$'
+LEFT = '"$@" & echo $! > "$0"; kill -9 $$'
 
 
 class Target:
@@ -47,9 +47,9 @@ class Target:
         self.file = t.path(f"terms-{number}")
         with open(self.file, "w", encoding="ascii"):
             pass
-        goes_on = [] if number % 2 else ["stay"]
-        t.spawn(["sh", "-c", LEFT, "sh", t.helper("spin"), str(PERMILLE), self.file,
-                 *goes_on], cgroup=cgroup).wait()
+        goes_on = [] if number % 2 else ["--stay"]
+        t.spawn(["sh", "-c", LEFT, self.file + ".pid", t.helper("spin"), str(PERMILLE),
+                 f"--terms={self.file}", *goes_on], cgroup=cgroup).wait()
         self.pid = wait_for(self._pid, 10, "the target's pid")
         self.start = procfs.stat(self.pid).start
         self.incident = self.digest = None
