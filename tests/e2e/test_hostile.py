@@ -14,8 +14,7 @@ from harness import CLEAN_ENV, SLOWNESS, main, test, wait_for
 from metrics import Metrics
 from scenes import orphan_lane
 
-# Each burns a tenth of a core; on a busy host it gets a tenth of that.
-LANE = orphan_lane("e2e_hostile", 0.002, 0.001, 1, calm_for_s=60, match={"exe_any": ["*/hostile"]})
+LANE = orphan_lane("e2e_hostile", 0.02, 0.001, 1, calm_for_s=60, match={"exe_any": ["*/hostile"]})
 # What a line of text for a terminal may hold: no C0 but the line end, no DEL, no C1.
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f\x80-\x9f]")
 # Colours of our own, allowed on a terminal only.
