@@ -46,7 +46,7 @@ static void join(const cJSON *list, char *ret, size_t size)
 void gate_take_status(struct daemon *d, const cJSON *s)
 {
 	struct runaway_gate_view *v = &d->runtime.gate;
-	const cJSON *refusals = cJSON_GetObjectItemCaseSensitive(s, "refusals");
+	const cJSON *refusals = runaway_json_get(s, "refusals");
 	char against[256];
 	char *text = cJSON_PrintUnformatted(s);
 
@@ -59,7 +59,7 @@ void gate_take_status(struct daemon *d, const cJSON *s)
 	v->enforced = runaway_json_true(s, "enforced", false);
 	snprintf(v->tier, sizeof(v->tier), "%s", runaway_json_str(s, "tier", "T5"));
 	snprintf(v->tier_name, sizeof(v->tier_name), "%s", runaway_json_str(s, "tier_name", ""));
-	join(cJSON_GetObjectItemCaseSensitive(s, "why"), against, sizeof(against));
+	join(runaway_json_get(s, "why"), against, sizeof(against));
 	if (v->armed || !*against)
 		snprintf(v->why, sizeof(v->why), "%s", runaway_json_str(s, "tier_why", ""));
 	else
@@ -67,8 +67,7 @@ void gate_take_status(struct daemon *d, const cJSON *s)
 	v->requests = runaway_json_u64(s, "requests", v->requests);
 	v->signals = runaway_json_u64(s, "signals", v->signals);
 	v->recursion_misses = runaway_json_u64(s, "recursion_misses", v->recursion_misses);
-	v->audit_seq =
-		runaway_json_u64(cJSON_GetObjectItemCaseSensitive(s, "audit"), "seq", v->audit_seq);
+	v->audit_seq = runaway_json_u64(runaway_json_get(s, "audit"), "seq", v->audit_seq);
 	for (enum runaway_reason r = RUNAWAY_REASON_NONE + 1; r < RUNAWAY_REASON_COUNT; r++)
 		v->refusals[r] = runaway_json_u64(refusals, runaway_reason_name(r), v->refusals[r]);
 }
