@@ -12,7 +12,7 @@ UNIT = "runawayd.service"
 CGROUPS = "/sys/fs/cgroup/system.slice"
 PINS = "/sys/fs/bpf/runawayd"
 # What the guest's image says of him (tests/vm/manager.py).
-USER, UID = "tester", 1000
+UID = 1000
 PERMILLE = "25"  # of a core, by each process that burns here: there are many, and few cores
 
 DAEMON = """#!/usr/bin/env python3
@@ -168,12 +168,9 @@ class Left:
         self.pid = self.origin = 0
 
     def wait(self, origin):
-        def read():
-            with open(self.pid_file, encoding="ascii") as f:
-                return int(f.read())
-
         wait_for(lambda: os.path.exists(self.pid_file), 20, f"the worker of {self.name}")
-        self.pid, self.origin = read(), origin
+        with open(self.pid_file, encoding="ascii") as f:
+            self.pid, self.origin = int(f.read()), origin
         self.t.defer(os.kill, self.pid, 9)
         return self
 
@@ -197,7 +194,7 @@ class Left:
         """The orphan's story is whole. The document about it."""
         o = daemon.orphan(self.pid)
         origin = o["origin"]
-        assert o["origin"]["known"] and origin["pid"] == self.origin, origin
+        assert origin["known"] and origin["pid"] == self.origin, origin
         assert origin["args"][-2:] == self.command and origin["exit"]["signal"] == 9, origin
         assert not o["by_design"] and o["daemonised"] == "no", o
         return o
