@@ -17,13 +17,13 @@ import procfs
 from harness import POLL_S, main, test, wait_for
 from scenes import OrphanMaker
 
-FORKS = 400
 ORPHANS = 120
 # From 7.0 on runs are skipped under load, and it is waited for; 6.1 has yet to skip its first.
 SKIPS = os.environ["RUNAWAY_GUEST"] == "7"
 COUNT = int(os.environ.get("RUNAWAY_MISS_FORKS", "0"))  # so many forks, whenever the first is skipped
-# A fork waits for its turn behind the noise: the more wait at once, the sooner a million is made.
-STORMS = 32 if COUNT else 4
+# A million want vfork, which takes a fourth of a fork's time there, and many who wait for their
+# turn behind the noise at once.
+STORMS, FORKS, PARALLEL = (25, 1000, 0) if COUNT else (4, 400, 2)
 ROUNDS = COUNT // (FORKS * STORMS) or (8 if SKIPS else 1)
 
 
@@ -44,8 +44,9 @@ def noise(t):
 def storm(t, maker, most):
     """Storms at once beside the noise, and so many orphans at most made in their midst."""
     orphans, others = [], noise(t)
-    storms = [t.spawn([t.helper("forkstorm"), str(FORKS), "0", "10"], stdin=subprocess.DEVNULL,
-                      stdout=subprocess.DEVNULL) for _ in range(STORMS)]
+    forks = [t.helper("forkstorm"), str(FORKS), "0", "10", str(PARALLEL)]
+    storms = [t.spawn(forks, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+              for _ in range(STORMS)]
     while any(p.poll() is None for p in storms):
         if len(orphans) < most:
             orphans.append(maker.make()[1])
