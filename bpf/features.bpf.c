@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-or-later OR BSD-2-Clause)
 /*
  * What this kernel's types look like, asked of the kernel and not of its
- * version: run once, read by user space, shown by `status` and `doctor`.
+ * version: run once, read by user space, where cgroups are v1's.
  */
 
 #include "rw.h"

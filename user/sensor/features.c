@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Asking the kernel what it has, by trying it. */
 
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/btf.h"
 #include "base/log.h"
 #include "sensor/sensor_priv.h"
 
@@ -12,6 +15,11 @@ static void skelp(struct rw_bpf **skel)
 	rw_bpf__destroy(*skel);
 }
 #define _cleanup_skel_ _cleanup_(skelp)
+
+static void btf_freep(struct btf **types)
+{
+	btf__free(*types);
+}
 
 /* An instance in which nothing loads until switched on, and maps are tiny. */
 static struct rw_bpf *open_tiny(void)
@@ -33,11 +41,10 @@ static struct rw_bpf *open_tiny(void)
 	return skel;
 }
 
-int sensor_features_ask(struct runaway_features *f, int *ret_ssid_cpu, int *ret_ssid_cpuacct)
+int sensor_features_ask_ssids(int *ret_ssid_cpu, int *ret_ssid_cpuacct)
 {
 	_cleanup_skel_ struct rw_bpf *skel = open_tiny();
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
-	struct utsname u;
 	int r;
 
 	if (!skel)
@@ -51,60 +58,128 @@ int sensor_features_ask(struct runaway_features *f, int *ret_ssid_cpu, int *ret_
 		return r;
 	if (!skel->bss->rw_features.probed)
 		return -EIO;
-	f->btf = true;
 	*ret_ssid_cpu = skel->bss->rw_features.ssid_cpu;
 	*ret_ssid_cpuacct = skel->bss->rw_features.ssid_cpuacct;
-	if (uname(&u) == 0)
-		snprintf(f->release, sizeof(f->release), "%s", u.release);
-	snprintf(f->libbpf, sizeof(f->libbpf), "%u.%u", libbpf_major_version(),
-		 libbpf_minor_version());
 	return 0;
+}
+
+/*
+ * What follows tries programs of a few instructions, made here: each of ours, opened for the same
+ * question, would be fitted to all of the kernel's types first, a tenth of a second at each start.
+ */
+static const struct bpf_insn return_0 = { .code = BPF_ALU64 | BPF_MOV | BPF_K };
+static const struct bpf_insn leave = { .code = BPF_JMP | BPF_EXIT };
+
+static struct bpf_insn kernel_function(int id)
+{
+	return (struct bpf_insn){ .code = BPF_JMP | BPF_CALL,
+				  .src_reg = BPF_PSEUDO_KFUNC_CALL,
+				  .imm = id };
+}
+
+/* A negative errno, or the program. */
+static int try_load(enum bpf_prog_type type, const struct bpf_insn *insns, size_t count,
+		    const struct bpf_prog_load_opts *opts)
+{
+	int fd = bpf_prog_load(type, "rw_try", "GPL", insns, count, opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int try_any(void)
+{
+	const struct bpf_insn insns[] = { return_0, leave };
+	_cleanup_close_ int fd =
+		try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, insns, ARRAY_SIZE(insns), NULL);
+
+	return fd < 0 ? fd : 0;
 }
 
 /*
  * fentry on a static function: it may have been inlined (no BTF), the kernel
  * may lack trampolines, or refuse to attach. Only an attached program counts.
  */
-bool sensor_features_try_reparent(char *why, size_t size)
+static bool try_reparent(const struct btf *types, char *why, size_t size)
 {
-	_cleanup_skel_ struct rw_bpf *skel = NULL;
-	struct bpf_link *link;
-	int r;
+	int id = btf__find_by_name_kind(types, "kill_orphaned_pgrp", BTF_KIND_FUNC);
+	const struct bpf_insn insns[] = { return_0, leave };
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY,
+		    .attach_btf_id = (__u32)id);
+	_cleanup_close_ int prog = -1, link = -1;
 
-	r = libbpf_find_vmlinux_btf_id("kill_orphaned_pgrp", BPF_TRACE_FENTRY);
-	if (r < 0) {
+	if (id < 0) {
 		snprintf(why, size, "kill_orphaned_pgrp is not in this kernel's BTF (inlined)");
 		return false;
 	}
-	skel = open_tiny();
-	if (!skel)
-		return false;
-	bpf_program__set_autoload(skel->progs.rw_reparent, true);
-	r = rw_bpf__load(skel);
-	if (r < 0) {
+	prog = try_load(BPF_PROG_TYPE_TRACING, insns, ARRAY_SIZE(insns), &opts);
+	if (prog < 0) {
 		snprintf(why, size, "fentry/kill_orphaned_pgrp does not load: %s",
-			 runaway_strerror(r));
+			 runaway_strerror(prog));
 		return false;
 	}
-	link = bpf_program__attach(skel->progs.rw_reparent);
-	if (!link) {
+	link = bpf_raw_tracepoint_open(NULL, prog);
+	if (link < 0) {
 		snprintf(why, size, "fentry/kill_orphaned_pgrp does not attach: %s",
 			 runaway_strerror(errno));
 		return false;
 	}
-	bpf_link__destroy(link);
 	return true;
 }
 
 /* bpf_task_from_pid and its like are there for this program type, or they are not. */
-bool sensor_features_try_hot(void)
+static bool try_hot(const struct btf *types)
 {
-	_cleanup_skel_ struct rw_bpf *skel = open_tiny();
+	int from_pid = btf__find_by_name_kind(types, "bpf_task_from_pid", BTF_KIND_FUNC);
+	int release = btf__find_by_name_kind(types, "bpf_task_release", BTF_KIND_FUNC);
+	/* t = bpf_task_from_pid(1); if (t) bpf_task_release(t); return 0; */
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .imm = 1 },
+		kernel_function(from_pid),
+		{ .code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = BPF_REG_0, .off = 2 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_0 },
+		kernel_function(release),
+		return_0,
+		leave,
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
+	_cleanup_close_ int fd = -1;
 
-	if (!skel)
+	if (from_pid < 0 || release < 0)
 		return false;
-	bpf_program__set_autoload(skel->progs.rw_hot, true);
-	return rw_bpf__load(skel) == 0;
+	fd = try_load(BPF_PROG_TYPE_SYSCALL, insns, ARRAY_SIZE(insns), &opts);
+	return fd >= 0;
+}
+
+int sensor_features_choose(struct runaway_features *f, unsigned int without)
+{
+	_cleanup_(btf_freep) struct btf *types = NULL;
+	struct utsname u;
+	int r = try_any();
+
+	if (r < 0)
+		return r;
+	types = btf__parse(RUNAWAY_KERNEL_BTF, NULL);
+	if (!types)
+		return -errno;
+	f->btf = true;
+	if (without & RUNAWAY_WITHOUT_FENTRY)
+		snprintf(f->why_no_fentry, sizeof(f->why_no_fentry), "left out by --without");
+	else
+		f->fentry_reparent =
+			try_reparent(types, f->why_no_fentry, sizeof(f->why_no_fentry));
+	f->reparent_hook = f->fentry_reparent ? "fentry" : "exit_children";
+	f->hot_pass = !(without & RUNAWAY_WITHOUT_HOT) && try_hot(types);
+	if (!f->hot_pass)
+		snprintf(f->why_no_hot, sizeof(f->why_no_hot), "%s",
+			 without & RUNAWAY_WITHOUT_HOT ? "left out by --without"
+						       : "this kernel lacks its functions, 6.10 "
+							 "has them");
+	f->scan = f->hot_pass ? "iter_task+hot" : "iter_task";
+	if (uname(&u) == 0)
+		snprintf(f->release, sizeof(f->release), "%s", u.release);
+	snprintf(f->libbpf, sizeof(f->libbpf), "%u.%u", libbpf_major_version(),
+		 libbpf_minor_version());
+	return 0;
 }
 
 int runaway_features_parse_without(const char *list, unsigned int *ret_without)
@@ -145,20 +220,11 @@ static int discard(enum libbpf_print_level level, const char *fmt, va_list args)
 int runaway_features_probe(struct runaway_features *ret)
 {
 	libbpf_print_fn_t old = libbpf_set_print(discard);
-	struct runaway_features f = { .scan = "iter_task", .reparent_hook = "exit_children" };
-	int r, ssid_cpu, ssid_cpuacct;
+	struct runaway_features f = { 0 };
+	int r = sensor_features_choose(&f, 0);
 
-	r = sensor_features_ask(&f, &ssid_cpu, &ssid_cpuacct);
-	if (r == 0) {
-		f.fentry_reparent =
-			sensor_features_try_reparent(f.why_no_fentry, sizeof(f.why_no_fentry));
-		if (f.fentry_reparent)
-			f.reparent_hook = "fentry";
-		f.hot_pass = sensor_features_try_hot();
-		if (f.hot_pass)
-			f.scan = "iter_task+hot";
+	if (r == 0)
 		*ret = f;
-	}
 	libbpf_set_print(old);
 	return r;
 }

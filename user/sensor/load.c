@@ -99,7 +99,7 @@ static void set_sizes(struct runaway_sensor *s, const struct runaway_sensor_conf
 static int set_hierarchy(struct runaway_sensor *s)
 {
 	bool cpuacct = s->cgroup_tree && strstr(s->cgroup_tree, "cpuacct");
-	int id;
+	int id, ssid_cpu, ssid_cpuacct, r;
 
 	s->skel->rodata->rw_cgroup_ssid = -1;
 	s->skel->rodata->rw_hierarchy_id = 0;
@@ -110,7 +110,10 @@ static int set_hierarchy(struct runaway_sensor *s)
 	id = sensor_cgroups_hierarchy(s->proc_root, cpuacct ? "cpuacct" : "cpu");
 	if (id < 0)
 		return id;
-	s->skel->rodata->rw_cgroup_ssid = cpuacct ? s->ssid_cpuacct : s->ssid_cpu;
+	r = sensor_features_ask_ssids(&ssid_cpu, &ssid_cpuacct);
+	if (r < 0)
+		return r;
+	s->skel->rodata->rw_cgroup_ssid = cpuacct ? ssid_cpuacct : ssid_cpu;
 	s->skel->rodata->rw_hierarchy_id = id;
 	s->features.cgroup_ssid = s->skel->rodata->rw_cgroup_ssid;
 	s->features.cgroup_controller = cpuacct ? "cpuacct" : "cpu";
@@ -136,24 +139,6 @@ static int give_up_scratch(struct runaway_sensor *s)
 	return 0;
 }
 
-/* The best that this kernel has, but for what was asked to be left out. */
-static void choose_variants(struct runaway_features *f, unsigned int without)
-{
-	if (without & RUNAWAY_WITHOUT_FENTRY)
-		snprintf(f->why_no_fentry, sizeof(f->why_no_fentry), "left out by --without");
-	else
-		f->fentry_reparent =
-			sensor_features_try_reparent(f->why_no_fentry, sizeof(f->why_no_fentry));
-	f->reparent_hook = f->fentry_reparent ? "fentry" : "exit_children";
-	f->hot_pass = !(without & RUNAWAY_WITHOUT_HOT) && sensor_features_try_hot();
-	if (!f->hot_pass)
-		snprintf(f->why_no_hot, sizeof(f->why_no_hot), "%s",
-			 without & RUNAWAY_WITHOUT_HOT ? "left out by --without"
-						       : "this kernel lacks its functions, 6.10 "
-							 "has them");
-	f->scan = f->hot_pass ? "iter_task+hot" : "iter_task";
-}
-
 /* The walk over a map has to be told which one. */
 static int attach_all(struct runaway_sensor *s)
 {
@@ -172,10 +157,9 @@ static int attach_all(struct runaway_sensor *s)
 /* Which programs this kernel takes, found by trying. */
 static int probe(struct runaway_sensor *s, unsigned int without)
 {
-	struct runaway_features *f = &s->features;
 	int r;
 
-	r = sensor_features_ask(f, &s->ssid_cpu, &s->ssid_cpuacct);
+	r = sensor_features_choose(&s->features, without);
 	if (r == -EPERM || r == -EACCES)
 		return log_error_errno(-EPERM,
 				       "loading BPF programs needs root, or CAP_BPF and "
@@ -190,7 +174,6 @@ static int probe(struct runaway_sensor *s, unsigned int without)
 				       "CONFIG_DEBUG_INFO_BTF is needed");
 	if (r < 0)
 		return log_error_errno(r, "cannot ask the kernel for its features");
-	choose_variants(f, without);
 	return 0;
 }
 

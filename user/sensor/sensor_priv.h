@@ -141,7 +141,6 @@ struct runaway_sensor {
 	struct rw_watch *watch; /* mapping of rw_watch; NULL: not opened */
 
 	struct runaway_features features;
-	int ssid_cpu, ssid_cpuacct; /* css_set.subsys index of v1 controllers; -1: none */
 	struct runaway_sensor_stats stats;
 	struct sensor_sequence *cpu_seq[2]; /* per CPU: events, samples */
 	unsigned int ncpu;
@@ -272,9 +271,12 @@ void sensor_report_loss(struct runaway_sensor *s);
 struct rw_bpf *sensor_open_skel(void);
 
 /* features.c */
-int sensor_features_ask(struct runaway_features *f, int *ret_ssid_cpu, int *ret_ssid_cpuacct);
-bool sensor_features_try_reparent(char *why, size_t size);
-bool sensor_features_try_hot(void);
+/* Which variants this kernel takes, found by trying, but for what was asked to be left out; what
+ * else is in f stays. 0 or a negative errno: -EPERM: BPF is not allowed; -ENOENT: there is no BTF.
+ */
+int sensor_features_choose(struct runaway_features *f, unsigned int without);
+/* Indexes of v1's controllers in css_set.subsys; -1: not in this kernel. 0 or a negative errno. */
+int sensor_features_ask_ssids(int *ret_ssid_cpu, int *ret_ssid_cpuacct);
 
 /* signals.c */
 int sensor_watch_open(struct runaway_sensor *s);
