@@ -172,7 +172,7 @@ def variant(plan):
 def run_step(plan, name):
     step = plan["steps"][name]
     env = {
-        "RUNAWAY_BUILD": f"{TREE}/build", "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1",
+        "RUNAWAY_BUILD": f"{TREE}/build", "LC_ALL": "C.UTF-8",
         "PYTHONPATH": f"{TREE}/tests/e2e:{TREE}/tests/vm", "RUNAWAY_GUEST": plan["guest"], "RUNAWAY_LAYOUT": step["layout"],
         "RUNAWAY_TEST_VARIANT": plan["variants"][name],
         "RUNAWAY_TEST_SLOWNESS": str(plan["slowness"]), **step.get("env", {}),
