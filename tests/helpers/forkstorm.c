@@ -27,7 +27,7 @@ static unsigned long spread(unsigned long i, unsigned long min_us, unsigned long
 /* A function of its own: what vfork's child shares with its parent is this frame only. */
 static __attribute__((noinline)) void borrowing_child(unsigned long us)
 {
-	pid_t pid = vfork();
+	pid_t pid = vfork(); /* NOLINT: the parent is to stand still meanwhile */
 
 	if (pid < 0)
 		die("vfork");
