@@ -99,8 +99,10 @@ def skipped_runs_are_counted_and_healed(t):
     assert made <= seen + missed <= host, (made, seen, missed, host)
 
     # Shown: by status, doctor and the loss that made the model look again.
+    before = sum(misses(daemon).values())
     status = daemon.api("status")
-    assert status["counters"]["program_misses"] == sum(misses(daemon).values())
+    after = sum(misses(daemon).values())  # even now one more may be skipped
+    assert before <= status["counters"]["program_misses"] <= after, (before, status, after)
     doctor = {c["name"]: c for c in daemon.ctl_doctor()["checks"]}
     assert doctor["program_misses"]["ok"] == (sum(skipped.values()) == 0), doctor
     assert status["scan"]["rescans"]["loss"] >= (sum(skipped.values()) > 0), status["scan"]
