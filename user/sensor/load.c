@@ -224,12 +224,17 @@ static void note_progs(struct runaway_sensor *s)
 
 static int load_and_attach(struct runaway_sensor *s)
 {
+	bool optional = s->features.fentry_reparent || s->features.hot_pass;
 	int r;
 
 	r = rw_bpf__load(s->skel);
 	if (r < 0)
-		return log_error_errno(r, "the kernel refused the BPF programs (--log-level debug "
-					  "shows the verifier)");
+		return log_error_errno(r,
+				       "the kernel refused the BPF programs (--log-level debug "
+				       "shows the verifier)%s",
+				       optional ? "; --without fentry,hot does without those that "
+						  "not every kernel takes"
+						: "");
 	r = sensor_set_markers(s, s->marker_names);
 	if (r < 0)
 		return log_error_errno(r, "cannot set the CI marker names");
