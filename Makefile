@@ -284,7 +284,7 @@ JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 ## install what the tests need and pass all of them
 check:
 	$(Q)scripts/install-deps build test
-	$(Q)$(MAKE) --no-print-directory $(JOBS) WERROR=1 bin tests $(if $(filter 1,$(SAN)),,arm64)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) WERROR=1 bin tests
 	$(Q)scripts/run-tests $B $(if $(filter 1,$(SAN)),unit e2e soak)
 
 ## unit tests only (no privilege)

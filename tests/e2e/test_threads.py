@@ -12,7 +12,7 @@ from harness import SLOWNESS, main, test, wait_for
 
 # Emulated, a round in which all spin takes half a second, and two variants run in each guest: soak
 # L1 has the many of each of them.
-ROUNDS, BATCH, THREADS = (400, 50, 8) if SLOWNESS == 1 else (20, 20, 8)
+ROUNDS, BATCH, THREADS = (400, 50, 8) if SLOWNESS == 1 else (10, 10, 8)
 
 
 def pipes(t, argv, **kw):
