@@ -121,7 +121,8 @@ def subreaper_that_dies(t):
                       "the second hop")[0]
     assert second["reaper"]["pid"] == procfs.Stat(grandchild).ppid != p.pid, second
     assert second["origin"]["pid"] == origin and second["origin"]["known"], second
-    assert second["orphaned_at"] == first["orphaned_at"], "a hop is no second orphaning"
+    # A hop is no second orphaning.
+    assert second["orphaned_at"] == first["orphaned_at"], (first, second)
 
 
 @test

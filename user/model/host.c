@@ -5,6 +5,9 @@
 
 #include "model/internal.h"
 
+/* Less than this is the reading's own noise, or a clock that is being slewed. */
+#define WALL_CLOCK_STEP_NS (10 * NSEC_PER_MSEC)
+
 static void ratios(const __u64 permille[3], double ret[3])
 {
 	for (int i = 0; i < 3; i++)
@@ -84,6 +87,20 @@ static void host_rates(struct runaway_model *m, uint64_t now_ns)
 	t->host_ns = b->last_at_ns;
 }
 
+/*
+ * Both clocks are read one after the other, and whatever runs between them would shift all times
+ * that are told: what began at one moment would have begun at another in the next answer.
+ */
+static void wall_clock(struct runaway_model *m, uint64_t now_ns, uint64_t realtime_ns)
+{
+	uint64_t offset_ns = realtime_ns - now_ns, old_ns = m->realtime_offset_ns;
+
+	if (realtime_ns <= now_ns)
+		return;
+	if (MAX(offset_ns, old_ns) - MIN(offset_ns, old_ns) >= WALL_CLOCK_STEP_NS)
+		m->realtime_offset_ns = offset_ns;
+}
+
 int model_tick(struct runaway_model *m, const struct rw_tick *r)
 {
 	uint64_t now_ns = r->hdr.time_ns;
@@ -91,8 +108,7 @@ int model_tick(struct runaway_model *m, const struct rw_tick *r)
 	/* A doubled or late tick has nothing to measure over. */
 	if (m->tick.at_ns && now_ns <= m->tick.at_ns)
 		return 0;
-	if (r->realtime_ns > now_ns)
-		m->realtime_offset_ns = r->realtime_ns - now_ns;
+	wall_clock(m, now_ns, r->realtime_ns);
 	if (!m->scan.active)
 		model_settle(m, now_ns);
 	process_release_old(m);

@@ -258,12 +258,19 @@ static inline void scan_end(struct world *w, uint32_t flags, uint64_t processes)
 	FEED(w, r);
 }
 
-static inline void tick(struct world *w)
+#define BOOTED_AT_NS (1700000000 * SEC) /* by the wall clock */
+
+static inline void tick_at(struct world *w, uint64_t booted_at_ns)
 {
 	struct rw_tick r = { .hdr = hdr(w, RW_TICK, sizeof(r)) };
 
-	r.realtime_ns = r.hdr.time_ns + 1700000000 * SEC;
+	r.realtime_ns = r.hdr.time_ns + booted_at_ns;
 	FEED(w, r);
+}
+
+static inline void tick(struct world *w)
+{
+	tick_at(w, BOOTED_AT_NS);
 }
 
 static inline void loses(struct world *w, uint64_t events, uint64_t samples)

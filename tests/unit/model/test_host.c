@@ -136,8 +136,33 @@ static void test_the_tick_tells_the_wall_clock(void **state)
 	(void)state;
 	world_new(&w);
 	tick(&w);
-	assert_int_equal(runaway_model_realtime(w.m, w.now_ns), w.now_ns + 1700000000 * SEC);
+	assert_int_equal(runaway_model_realtime(w.m, w.now_ns), w.now_ns + BOOTED_AT_NS);
 	world_free(&w);
+}
+
+/* Times that were told are told again as they were, until somebody sets the clock. */
+static void test_the_wall_clock_does_not_jitter(void **state)
+{
+	static const struct {
+		int64_t off_ns;
+		bool taken;
+	} step[] = { { 1, false },	   { -1, false },	 { 9999999, false },
+		     { -9999999, false },  { 10000000, true },	 { -10000000, true },
+		     { 3600 * SEC, true }, { -3600 * SEC, true } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(step); i++) {
+		struct world w;
+		uint64_t set = BOOTED_AT_NS + (uint64_t)step[i].off_ns;
+
+		world_new(&w);
+		tick(&w);
+		w.now_ns += SEC;
+		tick_at(&w, set);
+		assert_int_equal(runaway_model_realtime(w.m, SEC),
+				 SEC + (step[i].taken ? set : BOOTED_AT_NS));
+		world_free(&w);
+	}
 }
 
 int main(void)
@@ -148,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_ci_cores),
 		cmocka_unit_test(test_unattributed_only_grows),
 		cmocka_unit_test(test_the_tick_tells_the_wall_clock),
+		cmocka_unit_test(test_the_wall_clock_does_not_jitter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
