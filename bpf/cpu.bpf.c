@@ -183,6 +183,7 @@ static __always_inline void write_task(struct task_struct *t, struct rw_proc *e,
 {
 	struct task_struct *parent;
 	struct task_scratch *s;
+	struct mm_struct *mm;
 	struct inode *inode;
 	struct file *file;
 	__u32 zero = 0, path = 0;
@@ -204,11 +205,22 @@ static __always_inline void write_task(struct task_struct *t, struct rw_proc *e,
 	}
 	s->rec.rss_bytes = rw_task_rss(t, rw_page_size);
 	s->rec.exec_id = t->self_exec_id;
-	/* Read from NULL is 0, all the way. */
-	file = t->mm->exe_file;
-	inode = file->f_inode;
-	s->rec.exe_ino = inode->i_ino;
-	s->rec.exe_dev = inode->i_sb->s_dev;
+	/*
+	 * Read from NULL is 0, by the fault that it makes. Debian's 5.10 may look that up in
+	 * the table of a program's unused twin, which is none, and oopses (mended in 6.4,
+	 * 0108a4e9f358): what is NULL for every zombie is asked first.
+	 */
+	mm = t->mm;
+	barrier_var(mm);
+	file = mm ? mm->exe_file : NULL;
+	barrier_var(file);
+	s->rec.exe_ino = 0;
+	s->rec.exe_dev = 0;
+	if (file) {
+		inode = file->f_inode;
+		s->rec.exe_ino = inode->i_ino;
+		s->rec.exe_dev = inode->i_sb->s_dev;
+	}
 	s->rec.pgid = rw_task_pid_type(t, RW_PIDTYPE_PGID);
 	s->rec.sid = rw_task_pid_type(t, RW_PIDTYPE_SID);
 	s->rec.uid = t->cred->uid.val;
