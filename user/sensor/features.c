@@ -67,8 +67,11 @@ int sensor_features_ask_ssids(int *ret_ssid_cpu, int *ret_ssid_cpuacct)
  * What follows tries programs of a few instructions, made here: each of ours, opened for the same
  * question, would be fitted to all of the kernel's types first, a tenth of a second at each start.
  */
-static const struct bpf_insn return_0 = { .code = BPF_ALU64 | BPF_MOV | BPF_K };
-static const struct bpf_insn leave = { .code = BPF_JMP | BPF_EXIT };
+static const struct bpf_insn nothing[] = {
+	/* return 0; */
+	{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+	{ .code = BPF_JMP | BPF_EXIT },
+};
 
 static struct bpf_insn kernel_function(int id)
 {
@@ -77,20 +80,17 @@ static struct bpf_insn kernel_function(int id)
 				  .imm = id };
 }
 
-/* A negative errno, or the program. */
+/* The program, or a negative errno. */
 static int try_load(enum bpf_prog_type type, const struct bpf_insn *insns, size_t count,
 		    const struct bpf_prog_load_opts *opts)
 {
-	int fd = bpf_prog_load(type, "rw_try", "GPL", insns, count, opts);
-
-	return fd < 0 ? -errno : fd;
+	return bpf_prog_load(type, "rw_try", "GPL", insns, count, opts);
 }
 
 static int try_any(void)
 {
-	const struct bpf_insn insns[] = { return_0, leave };
 	_cleanup_close_ int fd =
-		try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, insns, ARRAY_SIZE(insns), NULL);
+		try_load(BPF_PROG_TYPE_RAW_TRACEPOINT, nothing, ARRAY_SIZE(nothing), NULL);
 
 	return fd < 0 ? fd : 0;
 }
@@ -102,7 +102,6 @@ static int try_any(void)
 static bool try_reparent(const struct btf *types, char *why, size_t size)
 {
 	int id = btf__find_by_name_kind(types, "kill_orphaned_pgrp", BTF_KIND_FUNC);
-	const struct bpf_insn insns[] = { return_0, leave };
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY,
 		    .attach_btf_id = (__u32)id);
 	_cleanup_close_ int prog = -1, link = -1;
@@ -111,7 +110,7 @@ static bool try_reparent(const struct btf *types, char *why, size_t size)
 		snprintf(why, size, "kill_orphaned_pgrp is not in this kernel's BTF (inlined)");
 		return false;
 	}
-	prog = try_load(BPF_PROG_TYPE_TRACING, insns, ARRAY_SIZE(insns), &opts);
+	prog = try_load(BPF_PROG_TYPE_TRACING, nothing, ARRAY_SIZE(nothing), &opts);
 	if (prog < 0) {
 		snprintf(why, size, "fentry/kill_orphaned_pgrp does not load: %s",
 			 runaway_strerror(prog));
@@ -120,7 +119,7 @@ static bool try_reparent(const struct btf *types, char *why, size_t size)
 	link = bpf_raw_tracepoint_open(NULL, prog);
 	if (link < 0) {
 		snprintf(why, size, "fentry/kill_orphaned_pgrp does not attach: %s",
-			 runaway_strerror(errno));
+			 runaway_strerror(link));
 		return false;
 	}
 	return true;
@@ -138,8 +137,8 @@ static bool try_hot(const struct btf *types)
 		{ .code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = BPF_REG_0, .off = 2 },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_0 },
 		kernel_function(release),
-		return_0,
-		leave,
+		nothing[0],
+		nothing[1],
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
 	_cleanup_close_ int fd = -1;

@@ -99,7 +99,7 @@ static void set_sizes(struct runaway_sensor *s, const struct runaway_sensor_conf
 static int set_hierarchy(struct runaway_sensor *s)
 {
 	bool cpuacct = s->cgroup_tree && strstr(s->cgroup_tree, "cpuacct");
-	int id, ssid_cpu, ssid_cpuacct, r;
+	int id;
 
 	s->skel->rodata->rw_cgroup_ssid = -1;
 	s->skel->rodata->rw_hierarchy_id = 0;
@@ -110,10 +110,7 @@ static int set_hierarchy(struct runaway_sensor *s)
 	id = sensor_cgroups_hierarchy(s->proc_root, cpuacct ? "cpuacct" : "cpu");
 	if (id < 0)
 		return id;
-	r = sensor_features_ask_ssids(&ssid_cpu, &ssid_cpuacct);
-	if (r < 0)
-		return r;
-	s->skel->rodata->rw_cgroup_ssid = cpuacct ? ssid_cpuacct : ssid_cpu;
+	s->skel->rodata->rw_cgroup_ssid = cpuacct ? s->ssid_cpuacct : s->ssid_cpu;
 	s->skel->rodata->rw_hierarchy_id = id;
 	s->features.cgroup_ssid = s->skel->rodata->rw_cgroup_ssid;
 	s->features.cgroup_controller = cpuacct ? "cpuacct" : "cpu";
@@ -168,10 +165,12 @@ static int probe(struct runaway_sensor *s, unsigned int without)
 					       ? ", in the host's user namespace (Kubernetes "
 						 "`hostUsers: true`; this is another one)"
 					       : "");
-	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
-		return log_error_errno(-ENOTSUP,
-				       "this kernel has no BTF (/sys/kernel/btf/vmlinux); "
-				       "CONFIG_DEBUG_INFO_BTF is needed");
+	if (access(RUNAWAY_KERNEL_BTF, R_OK) < 0)
+		return log_error_errno(-ENOTSUP, "this kernel has no BTF (" RUNAWAY_KERNEL_BTF "); "
+						 "CONFIG_DEBUG_INFO_BTF is needed");
+	/* Once, here: the object may be opened twice. */
+	if (r == 0 && s->features.cgroups == RUNAWAY_CGROUPS_V1)
+		r = sensor_features_ask_ssids(&s->ssid_cpu, &s->ssid_cpuacct);
 	if (r < 0)
 		return log_error_errno(r, "cannot ask the kernel for its features");
 	return 0;

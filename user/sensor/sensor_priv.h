@@ -141,6 +141,7 @@ struct runaway_sensor {
 	struct rw_watch *watch; /* mapping of rw_watch; NULL: not opened */
 
 	struct runaway_features features;
+	int ssid_cpu, ssid_cpuacct; /* css_set.subsys index of v1 controllers, on v1; -1: none */
 	struct runaway_sensor_stats stats;
 	struct sensor_sequence *cpu_seq[2]; /* per CPU: events, samples */
 	unsigned int ncpu;
