@@ -79,8 +79,7 @@ __hidden void rw_cgroup_charge_id(__u64 id, __u64 delta_ns)
 		charge(bpf_map_lookup_elem(&rw_cgroups, &id), delta_ns);
 }
 
-static __always_inline int emit(struct cgroup *cg, const char *path, __u32 op,
-				struct task_struct *t)
+static __noinline int emit(struct cgroup *cg, const char *path, __u32 op, struct task_struct *t)
 {
 	struct rw_cgroup_ev *ev;
 	struct rw_cgroup *e;
@@ -138,12 +137,17 @@ int rw_cg_walk(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-SEC("tp_btf/cgroup_mkdir")
-int BPF_PROG(rw_cg_mkdir, struct cgroup *cg, const char *path)
+static __noinline int made(struct cgroup *cg, const char *path)
 {
 	if (BPF_CORE_READ(cg, root, hierarchy_id) == rw_hierarchy_id)
 		entry(cg, rw_cgroup_id(cg));
 	return emit(cg, path, RW_CG_MKDIR, NULL);
+}
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(rw_cg_mkdir, struct cgroup *cg, const char *path)
+{
+	return made(cg, path);
 }
 
 SEC("tp_btf/cgroup_rmdir")
@@ -162,8 +166,7 @@ int BPF_PROG(rw_cg_rename, struct cgroup *cg, const char *path)
  * The last reference is gone, and with it every task that was ever charged here
  * (a task's css_set is put after sched_process_free): the figure is final.
  */
-SEC("tp_btf/cgroup_release")
-int BPF_PROG(rw_cg_release, struct cgroup *cg, const char *path)
+static __noinline int ended(struct cgroup *cg, const char *path)
 {
 	__u64 id = rw_cgroup_id(cg);
 
@@ -174,13 +177,18 @@ int BPF_PROG(rw_cg_release, struct cgroup *cg, const char *path)
 	return 0;
 }
 
+SEC("tp_btf/cgroup_release")
+int BPF_PROG(rw_cg_release, struct cgroup *cg, const char *path)
+{
+	return ended(cg, path);
+}
+
 /*
  * A process (or one thread) has moved. What it used until now belongs to the
  * cgroup it left: flushed before the next walk would charge it to the new one.
  */
-SEC("tp_btf/cgroup_attach_task")
-int BPF_PROG(rw_cg_attach, struct cgroup *dst, const char *path, struct task_struct *task,
-	     bool threadgroup)
+static __noinline int moved(struct cgroup *dst, const char *path, struct task_struct *task,
+			    bool threadgroup)
 {
 	struct rw_proc *e;
 	struct rw_id id;
@@ -202,4 +210,11 @@ int BPF_PROG(rw_cg_attach, struct cgroup *dst, const char *path, struct task_str
 	if (e)
 		e->cgroup_id = to;
 	return emit(dst, path, RW_CG_ATTACH, task);
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(rw_cg_attach, struct cgroup *dst, const char *path, struct task_struct *task,
+	     bool threadgroup)
+{
+	return moved(dst, path, task, threadgroup);
 }

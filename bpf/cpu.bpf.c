@@ -205,15 +205,9 @@ static __always_inline void write_task(struct task_struct *t, struct rw_proc *e,
 	}
 	s->rec.rss_bytes = rw_task_rss(t, rw_page_size);
 	s->rec.exec_id = t->self_exec_id;
-	/*
-	 * Read from NULL is 0, by the fault that it makes. Debian's 5.10 may look that up in
-	 * the table of a program's unused twin, which is none, and oopses (mended in 6.4,
-	 * 0108a4e9f358): what is NULL for every zombie is asked first.
-	 */
+	/* A zombie has none. */
 	mm = t->mm;
-	barrier_var(mm);
 	file = mm ? mm->exe_file : NULL;
-	barrier_var(file);
 	s->rec.exe_ino = 0;
 	s->rec.exe_dev = 0;
 	if (file) {
@@ -389,8 +383,7 @@ static __always_inline void visit(struct task_struct *t)
 		visit_thread(t, &id, t->pid, now);
 }
 
-SEC("iter/task")
-int rw_walk(struct bpf_iter__task *ctx)
+static __noinline int walk(struct bpf_iter__task *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *t = ctx->task;
@@ -402,6 +395,12 @@ int rw_walk(struct bpf_iter__task *ctx)
 	if (rw_scan_tasks % RW_YIELD == 0)
 		bpf_seq_write(seq, &byte, 1);
 	return 0;
+}
+
+SEC("iter/task")
+int rw_walk(struct bpf_iter__task *ctx)
+{
+	return walk(ctx);
 }
 
 /*

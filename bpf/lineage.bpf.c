@@ -64,8 +64,7 @@ __hidden void rw_proc_del(const struct rw_id *id)
 	rw_map_deleted(bpf_map_delete_elem(&rw_procs, id), RW_MAP_PROCS);
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(rw_fork, struct task_struct *parent_task, struct task_struct *child_task)
+static __noinline int forked(struct task_struct *parent_task, struct task_struct *child_task)
 {
 	struct task_struct *parent = rw_plain(parent_task), *child = rw_plain(child_task);
 	struct task_struct *real_parent;
@@ -115,8 +114,13 @@ int BPF_PROG(rw_fork, struct task_struct *parent_task, struct task_struct *child
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(rw_fork, struct task_struct *parent, struct task_struct *child)
+{
+	return forked(parent, child);
+}
+
+static __noinline int executed(struct task_struct *task, pid_t old_pid)
 {
 	__u32 zero = 0, path, args, markers;
 	struct task_struct *p = rw_plain(task);
@@ -201,6 +205,12 @@ int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	return 0;
 }
 
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(rw_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	return executed(task, old_pid);
+}
+
 /* rw_task_pid_type() of a task that is known as a number only. */
 static __always_inline __u32 child_pid_type(struct task_struct *t, int type)
 {
@@ -259,8 +269,7 @@ static __always_inline void emit_children(struct task_struct *p, __u32 live)
 			RW_CHILDREN, true);
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(rw_exit, struct task_struct *task)
+static __noinline int exits(struct task_struct *task)
 {
 	struct task_struct *p = rw_plain(task);
 	struct rw_exit *ev;
@@ -285,13 +294,13 @@ int BPF_PROG(rw_exit, struct task_struct *task)
 	return 0;
 }
 
-/*
- * Exact, where it loads: kernel/exit.c reparent_leader() calls it once for each
- * child that changes hands, with the dying father, and real_parent already is
- * the new reaper. The call with a NULL parent is the other caller's.
- */
-SEC("?fentry/kill_orphaned_pgrp")
-int BPF_PROG(rw_reparent, struct task_struct *child_task, struct task_struct *father_task)
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(rw_exit, struct task_struct *task)
+{
+	return exits(task);
+}
+
+static __noinline int reparented(struct task_struct *child_task, struct task_struct *father_task)
 {
 	struct task_struct *child = rw_plain(child_task), *father = rw_plain(father_task);
 	struct task_struct *reaper;
@@ -322,4 +331,15 @@ int BPF_PROG(rw_reparent, struct task_struct *child_task, struct task_struct *fa
 	}
 	rw_event_submit(ev, true);
 	return 0;
+}
+
+/*
+ * Exact, where it loads: kernel/exit.c reparent_leader() calls it once for each
+ * child that changes hands, with the dying father, and real_parent already is
+ * the new reaper. The call with a NULL parent is the other caller's.
+ */
+SEC("?fentry/kill_orphaned_pgrp")
+int BPF_PROG(rw_reparent, struct task_struct *child, struct task_struct *father)
+{
+	return reparented(child, father);
 }

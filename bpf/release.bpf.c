@@ -114,8 +114,7 @@ static __always_inline void free_kthread(struct task_struct *p, __u32 tid, __u64
 		rw_thread_del(tid);
 }
 
-SEC("tp_btf/sched_process_free")
-int BPF_PROG(rw_free, struct task_struct *task)
+static __noinline int released(struct task_struct *task)
 {
 	struct task_struct *p = rw_plain(task);
 	__u64 now = p->se.sum_exec_runtime;
@@ -128,4 +127,10 @@ int BPF_PROG(rw_free, struct task_struct *task)
 	else
 		free_thread(p, tid, now);
 	return 0;
+}
+
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(rw_free, struct task_struct *task)
+{
+	return released(task);
 }

@@ -15,6 +15,15 @@
 #include "compat.h"
 #include "runaway/wire.h"
 
+/*
+ * A program that calls functions does nothing else: what it has to do is one of
+ * them. Debian's 5.10 has such a program twice in its tree of BPF symbols (the
+ * first function is the program again), and the twin without the table by which
+ * a read through NULL gives 0: found there, the read is an oops. Functions are in
+ * the tree once. Mended in 6.4 (0108a4e9f358); scripts/check-bpf-programs holds
+ * the rule, tests/vm/cases/faults.py shows why.
+ */
+
 /* ---- rings.bpf.c: transport and loss ---- */
 
 /* This CPU's counters; never NULL in practice, but the verifier wants it asked. */

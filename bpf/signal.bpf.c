@@ -90,9 +90,8 @@ static __always_inline void fill_sender(struct rw_signal *e)
 	BPF_CORE_READ_STR_INTO(&e->sender_comm, t, group_leader, comm);
 }
 
-SEC("tp_btf/signal_generate")
-int BPF_PROG(rw_signal, int sig, struct kernel_siginfo *info, struct task_struct *task, int group,
-	     int result)
+static __noinline int generated(int sig, struct kernel_siginfo *info, struct task_struct *task,
+				int group, int result)
 {
 	__u32 zero = 0, nr = sig;
 	struct rw_watch *w = bpf_map_lookup_elem(&rw_watch, &zero);
@@ -124,4 +123,11 @@ int BPF_PROG(rw_signal, int sig, struct kernel_siginfo *info, struct task_struct
 	fill_sender(e);
 	rw_event_submit(e, false);
 	return 0;
+}
+
+SEC("tp_btf/signal_generate")
+int BPF_PROG(rw_signal, int sig, struct kernel_siginfo *info, struct task_struct *task, int group,
+	     int result)
+{
+	return generated(sig, info, task, group, result);
 }

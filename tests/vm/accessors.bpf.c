@@ -28,6 +28,8 @@ int signal_number, signal_code;
 /* The last thread of a process ends: how many did, of this parent. */
 __u32 exits_of;
 __u64 exits;
+/* Reads through NULL: how many, and what came of them. */
+__u64 faults, faults_read;
 
 static __always_inline void ask_threads(struct task_struct *t)
 {
@@ -67,8 +69,7 @@ static __always_inline void ask_file(struct task_struct *t)
 	said.path_len = path.len;
 }
 
-SEC("iter/task")
-int ask_task(struct bpf_iter__task *ctx)
+static __noinline int answer(struct bpf_iter__task *ctx)
 {
 	struct task_struct *t = ctx->task;
 	struct rw_id id;
@@ -97,9 +98,31 @@ int ask_task(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-SEC("tp_btf/signal_generate")
-int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct *t, int group,
-	     int result)
+SEC("iter/task")
+int ask_task(struct bpf_iter__task *ctx)
+{
+	return answer(ctx);
+}
+
+/* Kernel threads have no memory of their own: each is a read through NULL, which gives 0. */
+static __noinline int read_nothing(struct bpf_iter__task *ctx)
+{
+	struct task_struct *t = ctx->task;
+
+	if (!t || !(t->flags & PF_KTHREAD))
+		return 0;
+	faults++;
+	faults_read |= t->mm->arg_start;
+	return 0;
+}
+
+SEC("iter/task")
+int ask_nothing(struct bpf_iter__task *ctx)
+{
+	return read_nothing(ctx);
+}
+
+static __noinline int signalled(int sig, struct kernel_siginfo *info, struct task_struct *t)
 {
 	if (!signals_of || (__u32)t->tgid != signals_of)
 		return 0;
@@ -108,12 +131,24 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *task)
+SEC("tp_btf/signal_generate")
+int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct *t, int group,
+	     int result)
+{
+	return signalled(sig, info, t);
+}
+
+static __noinline int exits_now(struct task_struct *task)
 {
 	struct task_struct *t = rw_plain(task);
 
 	if (exits_of && (__u32)t->real_parent->tgid == exits_of && !rw_live_threads(t))
 		rw_add(&exits, 1);
 	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	return exits_now(task);
 }

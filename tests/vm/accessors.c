@@ -2,9 +2,13 @@
 /*
  * accessors [v1]: what the accessors of bpf/compat.h say, a line of `name=value` for each on stdin:
  *
- *	task PID	the process (with v1 its cgroup in the hierarchy of cpuacct); `none`: not
- *found watch PID	its signals are looked at, and the ends of its children counted seen
- *what was seen of those
+ * `task PID`: the process (with v1 its cgroup in the hierarchy of cpuacct), or `none`.
+ *
+ * `watch PID`: its signals are looked at, and the ends of its children counted.
+ *
+ * `seen`: what was seen of those.
+ *
+ * `nothing`: how often was read through NULL, and what came of it.
  */
 
 #include <bpf/bpf.h>
@@ -21,9 +25,10 @@
 #include "accessors.h"
 #include "accessors.skel.h"
 
-static int walk(const struct accessors_bpf *skel, struct accessors *ret)
+/* 1: something was written, all of ret; 0: nothing. */
+static int walk(const struct bpf_link *link, struct accessors *ret)
 {
-	int fd = bpf_iter_create(bpf_link__fd(skel->links.ask_task));
+	int fd = bpf_iter_create(bpf_link__fd(link));
 	size_t have = 0;
 	ssize_t n;
 
@@ -56,7 +61,7 @@ static int say_task(struct accessors_bpf *skel, unsigned int pid)
 	int r;
 
 	skel->bss->ask = pid;
-	r = walk(skel, &a);
+	r = walk(skel->links.ask_task, &a);
 	if (r < 0)
 		return r;
 	if (r == 0) {
@@ -76,6 +81,17 @@ static int say_task(struct accessors_bpf *skel, unsigned int pid)
 	return 0;
 }
 
+static int say_nothing(struct accessors_bpf *skel)
+{
+	struct accessors none;
+	int r;
+
+	skel->bss->faults = 0;
+	r = walk(skel->links.ask_nothing, &none);
+	printf("faults=%llu read=%llu\n", skel->bss->faults, skel->bss->faults_read);
+	return r;
+}
+
 static int serve(struct accessors_bpf *skel)
 {
 	unsigned int pid;
@@ -84,9 +100,11 @@ static int serve(struct accessors_bpf *skel)
 
 	printf("ready\n");
 	while (r == 0 && fgets(line, sizeof(line), stdin)) {
-		if (sscanf(line, "task %u", &pid) == 1)
+		if (sscanf(line, "task %u", &pid) == 1) {
 			r = say_task(skel, pid);
-		else {
+		} else if (strcmp(line, "nothing\n") == 0) {
+			r = say_nothing(skel);
+		} else {
 			if (sscanf(line, "watch %u", &pid) == 1)
 				skel->bss->signals_of = skel->bss->exits_of = pid;
 			printf("signal=%d code=%d exits=%llu\n", skel->bss->signal_number,

@@ -21,6 +21,8 @@ V1 = os.environ.get("RUNAWAY_LAYOUT") == "v1"
 TREE = "/sys/fs/cgroup/cpu,cpuacct" if V1 else v2_root()
 VERSION = tuple(int(n) for n in os.uname().release.split(".")[:2])
 THREADS = 6
+# Of a program, each somewhere else in the tree of BPF symbols: of 40 on 5.10 a dozen lie badly.
+COPIES = 40 if VERSION < (6, 1) else 4
 CROWD = 1100  # more than RW_YIELD
 WALKS = ("5.10", "6.1")  # iter/task without and with a point where it gives the CPU back
 CLONE_AUTOREAP, SYS_CLONE3 = 1 << 34, 435
@@ -169,6 +171,20 @@ def nobody_reaps(accessors):
         wait_for(lambda: accessors.ask(f"task {pid}") == {}, 5, "it is gone, unreaped")
         assert accessors.ask("seen")["exits"] == before + 1, (before, accessors.ask("seen"))
         print("  # CLONE_AUTOREAP: its end was seen")
+
+
+@test_on_v2
+def a_read_through_null_is_0(t):
+    """
+    Not an oops, wherever the program lies: 5.10 looks up the fault of a program that calls
+    functions in a table that does not exist, or not, as its tree of symbols has grown.
+    """
+    copies = [Accessors(t) for _ in range(COPIES)]
+    said = [accessors.ask("nothing") for accessors in copies]
+    kernel_threads = len([s for s in procfs.all_stats() if s.ppid == 2])
+    print(f"  # {said[0]['faults']} reads by each of {COPIES}")
+    for one in said:
+        assert one["faults"] >= kernel_threads // 2 > 5 and one["read"] == 0, one
 
 
 def a_walk_of_many(t):
