@@ -220,11 +220,16 @@ def windows_plans_and_switches(t):
     switch = os.path.join(s.gate_dir, "disarm")
     with open(switch, "wb"):
         pass
+    # Nobody told the daemon; who asks is told all the same, at once.
+    assert s.gate_status()["disarmed"] and not s.gate_status()["armed"]
+    assert b"by file, record " in s.run(None, "gate", "status", "-o", "table").stdout
     assert s.apply_refused(incident, second) == "disarmed"
+    assert s.refused(OWNER, "gate", "release", "--key", s.key) == "disarm_file"
     os.unlink(switch)
     assert alive(pid)
-    if s.gate_status()["disarmed"]:
-        s.ctl(OWNER, "gate", "release", "--key", s.key)
+    assert s.apply_refused(incident, second) == "disarmed", "root who removes it is no owner"
+    s.refused(OPERATOR, "gate", "release", status=3)
+    s.ctl(OWNER, "gate", "release", "--key", s.key)
     # It outlived all of that because nothing was ever sent.
     assert not s.events(incident, "signal") and alive(pid)
     assert s.apply(incident, second)["outcome"] == "signalled"

@@ -283,8 +283,11 @@ def disarmed_by_signal_file_and_message(t):
     with open(switch, "w", encoding="ascii"):
         pass
     assert gate.apply(plan, approval)["reason"] == "disarmed"
+    assert gate.release()["error"] == "disarm_file"
     os.unlink(switch)
-    assert gate.ask("status")["armed"]
+    status = gate.ask("status")
+    assert status["disarmed"] and status["disarmed_by"] == "file" and not status["disarm_file"]
+    assert gate.release()["ok"] and gate.ask("status")["armed"]
     # A message; and it lasts over a restart.
     assert gate.ask("disarm", by="olga", why="a test")["ok"]
     assert gate.stop() == 0

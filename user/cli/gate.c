@@ -50,6 +50,20 @@ static void print_guard(struct cli *c, const cJSON *s)
 	runaway_cli_field(c, "guard", b.data);
 }
 
+static void print_disarming(struct cli *c, const cJSON *process)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+
+	if (!runaway_json_true(process, "disarmed", false))
+		return;
+	strbuf_addf(&b, "by %s, record %s of the audit; an owner's `gate release` ends it",
+		    runaway_json_str(process, "disarmed_by", "-"),
+		    runaway_json_str(process, "disarm_seq", "-"));
+	if (runaway_json_true(process, "disarm_file", false))
+		strbuf_adds(&b, " once the file `disarm` is removed from the gate's folder");
+	runaway_cli_field(c, "disarmed", b.data);
+}
+
 static int print_status(struct cli *c, const cJSON *s)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
@@ -59,6 +73,7 @@ static int print_status(struct cli *c, const cJSON *s)
 	runaway_cli_paint(c, runaway_json_true(s, "armed", false) ? CLI_GREEN : CLI_YELLOW, state);
 	fputc('\n', c->out);
 	runaway_cli_field(c, "why", runaway_cli_string(s, "why"));
+	print_disarming(c, runaway_cli_get(s, "process"));
 	strbuf_addf(&b, "%s (%s)", runaway_json_str(s, "tier", "-"),
 		    runaway_json_str(s, "tier_name", "-"));
 	runaway_cli_field(c, "tier", b.data);

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 
-void call_status(struct pending_call *c)
+static void say_status(struct pending_call *c)
 {
 	const struct runaway_gate_view *v = &c->d->runtime.gate;
 	const struct gate_config *g = &c->d->config.gate;
@@ -27,6 +27,29 @@ void call_status(struct pending_call *c)
 		json_null(&w);
 	json_object_end(&w);
 	call_result(c, &b);
+}
+
+static void on_asked(void *ctx, int err, const cJSON *status)
+{
+	struct pending_call *c = ctx;
+
+	c->d->gate.asking = false;
+	if (err == 0)
+		gate_take_status(c->d, status);
+	say_status(c);
+}
+
+/* Asked anew: a file disarms without a word to the daemon. One question at a time, or viewers could
+ * keep the gate busy. */
+void call_status(struct pending_call *c)
+{
+	struct daemon_gate *g = &c->d->gate;
+
+	if (!gate_works(c->d) || g->asking ||
+	    gate_link_ask(g->link, "status", NULL, on_asked, c) < 0)
+		say_status(c);
+	else
+		g->asking = true;
 }
 
 bool call_answered(struct pending_call *c, int err, const cJSON *answer)

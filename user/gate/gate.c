@@ -20,25 +20,6 @@ bool runaway_gate_disarm_file(const struct runaway_gate *g)
 	       errno != ENOENT;
 }
 
-enum runaway_reason runaway_gate_closed(struct runaway_gate *g)
-{
-	enum runaway_guard_tier tier = runaway_guard_tier(g->guard);
-
-	if (g->audit.failed != REASON(NONE))
-		return g->audit.failed;
-	if (g->audit.disarm_seq != 0 || runaway_gate_disarm_file(g))
-		return REASON(DISARMED);
-	if (g->witness_differs)
-		return REASON(WITNESS_MISMATCH);
-	if (tier == RUNAWAY_GUARD_NONE)
-		return REASON(NOT_CONFINED);
-	if (g->config.require_kernel_guard && tier != RUNAWAY_GUARD_LSM)
-		return REASON(GUARD_MISSING);
-	if (!runaway_actuator_alive(&g->actuator))
-		return REASON(ACTUATOR_GONE);
-	return REASON(NONE);
-}
-
 static void write_disarm(struct runaway_gate *g, const char *by, const char *why)
 {
 	struct runaway_record r;
@@ -54,6 +35,36 @@ static void write_disarm(struct runaway_gate *g, const char *by, const char *why
 	(void)runaway_audit_commit(&g->audit, &r);
 	g->audit.disarm_seq = seq;
 	snprintf(g->audit.disarmed_by, sizeof(g->audit.disarmed_by), "%s", by);
+}
+
+/*
+ * Whoever made the file can take it away again; that the gate is armed again is an owner's
+ * word all the same. So a file that was seen is a disarming like any other.
+ */
+static bool is_disarmed(struct runaway_gate *g)
+{
+	if (g->audit.disarm_seq == 0 && runaway_gate_disarm_file(g))
+		write_disarm(g, "file", "`" RUNAWAY_DISARM_FILE "` in the gate's folder");
+	return g->audit.disarm_seq != 0;
+}
+
+enum runaway_reason runaway_gate_closed(struct runaway_gate *g)
+{
+	enum runaway_guard_tier tier = runaway_guard_tier(g->guard);
+
+	if (g->audit.failed != REASON(NONE))
+		return g->audit.failed;
+	if (is_disarmed(g))
+		return REASON(DISARMED);
+	if (g->witness_differs)
+		return REASON(WITNESS_MISMATCH);
+	if (tier == RUNAWAY_GUARD_NONE)
+		return REASON(NOT_CONFINED);
+	if (g->config.require_kernel_guard && tier != RUNAWAY_GUARD_LSM)
+		return REASON(GUARD_MISSING);
+	if (!runaway_actuator_alive(&g->actuator))
+		return REASON(ACTUATOR_GONE);
+	return REASON(NONE);
 }
 
 enum runaway_reason runaway_gate_disarm(struct runaway_gate *g, const char *by, const char *why)

@@ -104,7 +104,7 @@
 	X(DAEMON, STORE_FAILED, "store_failed", "the incident store cannot be written")            \
 	X(MESSAGE, BAD_MESSAGE, "bad_message", "not a message of this protocol")                   \
 	X(MESSAGE, ALREADY_CONFIGURED, "already_configured", "the gate is configured once, at its start") \
-	X(MESSAGE, RELEASE_INVALID, "release_invalid", "not a release of this disarming by an owner") \
+	X(MESSAGE, RELEASE_INVALID, "release_invalid", "not a release of this disarming by an owner, signed where that is required") \
 	X(MESSAGE, DISARM_NOT_DURABLE, "disarm_not_durable", "it is disarmed, but the audit cannot say so after a restart: make the file `disarm` in its folder") \
 	X(MESSAGE, DISARM_FILE, "disarm_file", "the disarm file is still there")
 /* clang-format on */

@@ -15,7 +15,7 @@
 #include "gate/judge.h"
 #include "gate/look.h"
 
-/* A file of this name in the gate's folder disarms for as long as it is there. */
+/* A file of this name in the gate's folder disarms. While it is there no release is good. */
 #define RUNAWAY_DISARM_FILE "disarm"
 
 struct runaway_gate {

@@ -229,6 +229,8 @@ static void disarmed_while_acting(_unused_ void **state)
 		at_step = pull_file;
 		assert_applied("refused", "disarmed");
 		assert_int_equal(unlinkat(g->folder, RUNAWAY_DISARM_FILE, 0), 0);
+		assert_string_equal(g->audit.disarmed_by, "file");
+		g->audit.disarm_seq = 0;
 		documents_for(pid);
 		step_number = 0;
 		at_step = pull_signal;

@@ -291,8 +291,27 @@ static void a_folder_that_is_gone_disarms(_unused_ void **state)
 	g->folder = -1;
 	expect_closed("disarmed");
 	g->folder = folder;
+}
+
+/* Who made the file can take it away; only an owner arms again. */
+static void a_file_disarms_beyond_its_removal(_unused_ void **state)
+{
+	struct runaway_release r;
+
 	touch_disarm();
 	expect_closed("disarmed");
+	assert_string_equal(g->audit.disarmed_by, "file");
+	expect_closed("disarmed");
+	assert_int_equal(records_of("disarm"), 1);
+	good_release(&r);
+	expect_release(&r, "disarm_file");
+	assert_int_equal(unlinkat(g->folder, RUNAWAY_DISARM_FILE, 0), 0);
+	expect_closed("disarmed");
+	restart_gate();
+	expect_closed("disarmed");
+	good_release(&r);
+	expect_release(&r, "");
+	expect_closed("");
 }
 
 /* ---- look ---- */
@@ -357,6 +376,7 @@ int main(void)
 		TEST(disarmed_without_a_disk),
 		TEST(disarmed_durably_before_the_disk_failed),
 		TEST(a_folder_that_is_gone_disarms),
+		TEST(a_file_disarms_beyond_its_removal),
 		TEST(looks_at_a_process),
 		TEST(audit_is_read_back),
 	};
