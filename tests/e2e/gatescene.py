@@ -82,6 +82,11 @@ class Scene:
                            f"{status}: {r.stdout[-600:]!r} {r.stderr[-300:]!r}")
         return json.loads(r.stdout)
 
+    def next_step(self, incident):
+        """What `incident show` tells a person to do."""
+        shown = self.run(None, "incident", "show", incident, "-o", "table").stdout.decode()
+        return shown[shown.index("\nnext  "):]
+
     def refused(self, who, *args, status=4):
         """The first word of the refusal."""
         error = self.ctl(who, *args, status=status)["error"]

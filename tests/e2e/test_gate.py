@@ -249,8 +249,11 @@ def a_survivor_is_a_persons_matter(t):
     with open(t.path("pid"), encoding="ascii") as f:
         pid = int(f.read())
     incident = s.incident(pid)
+    assert "incident dry-run" in s.next_step(incident)
     digest, _ = s.plan(incident)
+    assert "`incident approve`" in s.next_step(incident)
     s.approve(incident, digest)
+    assert "`incident apply`" in s.next_step(incident)
     assert s.apply(incident, digest)["outcome"] == "signalled"
     doc = wait_for(lambda: s.readback(incident)["post_checks"] and s.readback(incident), 15,
                    "a post-check")
@@ -258,6 +261,7 @@ def a_survivor_is_a_persons_matter(t):
     assert doc["post_checks"][-1]["survivors"][0]["pid"] == pid
     assert doc["incident"]["remediation"] == "failed", doc["incident"]
     assert b"the post-check failed" in s.d.log()
+    assert "A person has to look" in s.next_step(incident)
     # Asked again it says the same; nothing more is sent.
     assert not s.ctl(None, "incident", "post-check", incident, status=1)["ok"]
     assert s.apply_refused(incident, digest) in ("approval_missing", "already_signalled")

@@ -129,26 +129,50 @@ static void print_history(struct cli *c, const cJSON *doc)
 	}
 }
 
+/*
+ * What the packet advises is for who reads it first; from the plan on the state says more, and the
+ * packet may be older than the end of its subject. NULL: the packet's word.
+ */
+static const char *next_of_state(const cJSON *incident)
+{
+	static const struct {
+		const char *status, *remediation, *next;
+	} steps[] = {
+		{ "dry_run_ready", NULL,
+		  "An owner reads the plan and approves: `incident approve`." },
+		{ "approved", NULL,
+		  "`incident apply` while the window is open; `--explain` shows each condition." },
+		{ "acting", NULL, "The gate acts: the post-check follows." },
+		{ "post_check", "failed",
+		  "A person has to look: nothing more is ever signalled by itself. Then `incident "
+		  "post-check`, a new `incident dry-run`, or `incident resolve`." },
+		{ "post_check", NULL,
+		  "The post-check follows by itself, or now: `incident post-check`." },
+		{ "resolved", NULL, "resolved: nothing to do" },
+	};
+	const char *status = runaway_json_str(incident, "status", "");
+	const char *remediation = runaway_json_str(incident, "remediation", "");
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		if (strcmp(steps[i].status, status) == 0 &&
+		    (!steps[i].remediation || strcmp(steps[i].remediation, remediation) == 0))
+			return steps[i].next;
+	return NULL;
+}
+
 /* A text, or a list of texts. */
 static void print_next(struct cli *c, const cJSON *doc)
 {
+	const char *own = next_of_state(runaway_cli_get(doc, "incident"));
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	const cJSON *step, *next = runaway_cli_get(doc, "packet.next_step");
 	const char *label = "next";
 
-	/* The packet may be older than the end of its subject. */
-	if (strcmp(runaway_json_str(runaway_cli_get(doc, "incident"), "status", ""), "resolved") ==
-	    0) {
-		strbuf_adds(&b, "resolved: nothing to do");
+	if (own || cJSON_IsString(next)) {
+		strbuf_adds(&b, own ? own : next->valuestring);
 		runaway_cli_line(c, label, &b);
 		return;
 	}
-	if (cJSON_IsString(next)) {
-		strbuf_adds(&b, next->valuestring);
-		runaway_cli_line(c, label, &b);
-	}
-	if (!cJSON_IsArray(next))
-		return;
 	cJSON_ArrayForEach (step, next) {
 		strbuf_adds(&b, cJSON_IsString(step) ? step->valuestring : "-");
 		runaway_cli_line(c, label, &b);
