@@ -24,6 +24,11 @@ START = """#!/usr/bin/env python3
 import ctypes, os, resource, struct, sys
 CALLS, CAPS, NOFILE, PROGRAM = {calls!r}, {caps!r}, {nofile!r}, {program!r}
 libc = ctypes.CDLL(None, use_errno=True)
+# systemd mounts it before any unit; without systemd it is not always there.
+if not os.path.ismount("/sys/fs/bpf"):
+    assert libc.unshare(0x20000) == 0  # CLONE_NEWNS
+    assert libc.mount(b"none", b"/", None, 1 << 14 | 1 << 18, None) == 0  # MS_REC, MS_PRIVATE
+    assert libc.mount(b"bpf", b"/sys/fs/bpf", b"bpf", 0, None) == 0
 for cap in range(64):
     if cap not in CAPS:
         libc.prctl(24, cap, 0, 0, 0)  # PR_CAPBSET_DROP
