@@ -126,6 +126,13 @@ def reload_keeps_the_last_good(t):
     lanes = {x["lane_id"]: x for x in daemon.ctl("lane", "list")}
     assert lanes["orphan_generic_cpu_runaway"]["enabled"] is False
 
+    # To change one number of a built-in lane is to write all of it: who forgets that is told.
+    assert b"it takes every orphan" not in daemon.log()
+    daemon.write_config({"lanes": [{"lane_id": "orphan_generic_cpu_runaway",
+                                    "trigger": {"cpu_cores_min": 64}}]})
+    daemon.ctl("config", "reload")
+    assert b"lane orphan_generic_cpu_runaway has no `match`: it takes every orphan" in daemon.log()
+
 
 @test
 def ends_cleanly(t):

@@ -71,6 +71,23 @@ static int copy_lane(const struct lane *from, struct lane *ret)
 	return 0;
 }
 
+static bool asks_nothing(const struct lane_match *m)
+{
+	return m->exe_any.count + m->comm_any.count + m->args_any.count + m->origin_any.count +
+			       m->cgroup_any.count ==
+		       0 &&
+	       m->daemonised_any == 0;
+}
+
+/* Most often one that was to change a number of a built-in lane, and has replaced all of it. */
+static void warn_of_wide(const struct lane *l)
+{
+	if (l->enabled && l->subject == RUNAWAY_SUBJECT_ORPHAN_TREE && asks_nothing(&l->match))
+		log_warning("lane %s has no `match`: it takes every orphan, also those left behind "
+			    "on purpose; a lane of the file replaces all of a built-in one",
+			    l->lane_id);
+}
+
 int daemon_apply_lanes(struct lane_engine *e, const struct lane_set *lanes)
 {
 	struct lane_set copy = { 0 };
@@ -78,6 +95,7 @@ int daemon_apply_lanes(struct lane_engine *e, const struct lane_set *lanes)
 	int r = 0;
 
 	for (size_t i = 0; i < lanes->count && r == 0; i++) {
+		warn_of_wide(&lanes->lane[i]);
 		r = copy_lane(&lanes->lane[i], &one);
 		if (r == 0)
 			r = runaway_lane_set_put(&copy, &one);
