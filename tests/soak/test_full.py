@@ -177,7 +177,7 @@ def cgroup_map_full(t, row):
     many = limit + 900
     daemon = t.daemon({"limits": {"cgroups": limit, "metric_series": 1},
                        "sample_interval_ms": 500})
-    for _ in row.cycles():
+    for n in row.cycles():
         before = refused(daemon, "cgroups")
         folders = [top.child(f"g{i}") for i in range(many)]
         p = t.spawn([t.helper("bench_mk"), str(many), top.dir, str(many)],
@@ -194,8 +194,13 @@ def cgroup_map_full(t, row):
         stay = [folders[i] for i in range(many - 10, many)]
         sleepers = [t.spawn(["sleep", "600"], cgroup=cg) for cg in stay]
         leave(p)
+        # Every other time the ring is full meanwhile, and read by nobody: that they went is lost, too.
+        if n % 2 == 0:
+            daemon.proc.send_signal(signal.SIGSTOP)
+            storm(t, 10000, "0", "5", "100")
         for cg in folders[:-10]:
             os.rmdir(cg.dir)
+        daemon.proc.send_signal(signal.SIGCONT)
         try:
             wait_for(lambda stay=stay: not cgroup_faults(daemon, stay), 20, "known again")
         except AssertionError:

@@ -339,9 +339,12 @@ int model_cgroup_cpu(struct runaway_model *m, const struct rw_cgroup_cpu *r)
 
 	if (!r->cgroup_id)
 		return -EBADMSG;
+	m->scan.accounting_told = true;
 	cg = cgroup_get(m, r->cgroup_id, r->hdr.time_ns);
-	if (cg)
-		own_cpu(m, cg, r->cpu_ns);
+	if (!cg)
+		return 0;
+	cg->told_ns = r->hdr.time_ns;
+	own_cpu(m, cg, r->cpu_ns);
 	return 0;
 }
 
@@ -353,6 +356,13 @@ void cgroup_sweep(struct runaway_model *m, uint64_t since_ns, uint64_t at_ns)
 		if (!cg->removed_ns && cg->found_ns < since_ns && cg->first_seen_ns < since_ns)
 			removed(m, cg, at_ns);
 	}
+}
+
+void cgroup_account(struct runaway_model *m, uint64_t told_ns)
+{
+	for (struct runaway_cgroup *cg = m->cgroup_going; cg; cg = cg->going_next)
+		if (cg->removed_ns && cg->first_seen_ns < told_ns && cg->told_ns < told_ns)
+			cg->released = true;
 }
 
 /* ---- tick: the removed go when nothing asks for them any more ---- */

@@ -58,6 +58,10 @@ struct scan_state {
 	uint64_t resync_ns;  /* since when */
 	bool refused;	     /* a process was turned away for want of room */
 	bool cgroup_refused; /* a cgroup was */
+	/* End of the last scan behind which the kernel side told of every cgroup in its account. */
+	uint64_t account_ns;
+	uint64_t accounting_ns; /* the same, while it tells; 0: it tells of changes alone */
+	bool accounting_told;	/* of one at least */
 };
 
 struct tick_state {
@@ -237,6 +241,11 @@ void cgroup_leave(struct runaway_model *m, struct runaway_proc *p);
 void cgroup_hold(struct runaway_model *m, struct runaway_proc *p, uint64_t id);
 /* The whole tree was told since then: whoever was not in it is gone. */
 void cgroup_sweep(struct runaway_model *m, uint64_t since_ns, uint64_t at_ns);
+/*
+ * Then the kernel side told of every cgroup in its account. Of the removed, those that it did not
+ * tell of, then or since, are released, though the record of that was lost.
+ */
+void cgroup_account(struct runaway_model *m, uint64_t told_ns);
 void cgroup_tick(struct runaway_model *m, uint64_t now_ns);
 void cgroup_free_all(struct runaway_model *m);
 bool cgroup_name_is_ci(const char *name, size_t len);

@@ -110,6 +110,7 @@ struct runaway_cgroup {
 	bool counted_ci;
 	uint64_t ran_ns;     /* the tick at which it was found to run no more; 0: it never ran */
 	uint64_t found_ns;   /* last seen in the mounted tree */
+	uint64_t told_ns;    /* last told of by the kernel side's account */
 	uint32_t oldest_pid; /* oldest member, valid for the pass `oldest_pass` */
 	uint64_t oldest_start_ns, oldest_pass;
 	struct runaway_cgroup *hot_next, *going_next;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The mounted cgroup tree: which one, what is in it, and what the kernel side charged. */
 
-#include <fts.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +12,6 @@
 #include "sensor/sensor_priv.h"
 
 #define CGROUP_BATCH 256
-#define ROOT_INO     1	 /* of a whole hierarchy: fs/kernfs/dir.c; in a namespace it is another */
 #define REREAD_SHARE 100 /* reading the tree again may cost a hundredth of a core */
 
 const char *runaway_cgroup_source_name(enum runaway_cgroup_source s)
@@ -85,52 +83,6 @@ int sensor_cgroups_hierarchy(const char *proc_root, const char *controller)
 		if (sscanf(line, "%63s %d", name, &id) == 2 && strcmp(name, controller) == 0)
 			return id;
 	return -ENOENT;
-}
-
-int sensor_cgroups_snapshot(struct runaway_sensor *s)
-{
-	char *roots[] = { s->cgroup_tree, NULL };
-	uint64_t began = runaway_cpu_ns();
-	size_t skip;
-	int r = 0;
-	FTSENT *e;
-	FTS *fts;
-
-	if (!s->cgroup_tree)
-		return 0;
-	skip = strlen(s->cgroup_tree);
-	fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-	if (!fts)
-		return -errno;
-	while ((e = fts_read(fts))) {
-		struct rw_cgroup_ev ev = { .op = RW_CG_FOUND };
-		const char *rel;
-		size_t len;
-
-		/* One that was removed meanwhile is no loss. */
-		if ((e->fts_info == FTS_DNR || e->fts_info == FTS_ERR) && e->fts_errno != ENOENT)
-			r = -EACCES;
-		if (e->fts_info != FTS_D)
-			continue;
-		if (e->fts_level == 0)
-			s->cgroup_tree_whole = e->fts_statp->st_ino == ROOT_INO;
-		rel = e->fts_pathlen > skip ? e->fts_path + skip : "/";
-		len = strlen(rel);
-		ev.cgroup_id = e->fts_statp->st_ino;
-		ev.level = e->fts_level;
-		if (e->fts_level > 0)
-			ev.parent_id = e->fts_parent->fts_number;
-		e->fts_number = (long)ev.cgroup_id;
-		if (len < sizeof(ev.path)) {
-			memcpy(ev.path, rel, len + 1);
-			ev.path_len = len + 1;
-		}
-		sensor_emit(s, &ev.hdr, RW_CGROUP, sizeof(ev));
-	}
-	fts_close(fts);
-	s->cgroup_tree_ns = runaway_boot_ns();
-	s->cgroup_tree_cost_ns = runaway_cpu_ns() - began;
-	return r;
 }
 
 /*

@@ -201,14 +201,16 @@ void sensor_rings_settle(struct runaway_sensor *s);
 bool sensor_rings_catch_up(struct runaway_sensor *s);
 bool sensor_books_restore(struct runaway_sensor *s, const struct rw_commit *c);
 
+/* cgroup_tree.c */
+/* RW_CG_FOUND for every folder of the tree, parents first. 0, or a negative errno if some were not
+ * readable; the others are told of. */
+int sensor_cgroups_snapshot(struct runaway_sensor *s);
+
 /* cgroups.c */
 int sensor_cgroups_detect(const char *root, enum runaway_cgroup_source *ret_source,
 			  char **ret_tree);
 /* Id in /proc/cgroups of the hierarchy of a v1 controller; -ENOENT. */
 int sensor_cgroups_hierarchy(const char *proc_root, const char *controller);
-/* RW_CG_FOUND for every folder of the tree, parents first. 0; -EACCES, if some were not readable.
- */
-int sensor_cgroups_snapshot(struct runaway_sensor *s);
 /* The same again, if it is due (a resync was asked for, lately or now) and may be; else false. */
 bool sensor_cgroups_reread(struct runaway_sensor *s, bool resync);
 /* RW_CGROUP_CPU for every cgroup whose CPU has changed. */

@@ -266,6 +266,56 @@ static void test_the_tree_read_again(void **state)
 	world_free(&w);
 }
 
+/* The record of its release was lost: what the kernel side has no account of any more is released.
+ */
+static void test_a_release_that_was_lost(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	cgroup_ev(&w, RW_CG_FOUND, 1, 0, 0, "/");
+	for (uint64_t i = 2; i <= 5; i++)
+		cgroup_ev(&w, RW_CG_MKDIR, i, 1, 0, "/a");
+	cgroup_ev(&w, RW_CG_RMDIR, 2, 1, 0, NULL);
+	cgroup_ev(&w, RW_CG_RMDIR, 3, 1, 0, NULL);
+	/* That nothing is told of proves nothing; nor does a scan after which changes alone are. */
+	for (int i = 0; i < 2; i++) {
+		w.now_ns += SEC;
+		scan_begin(&w);
+		scan_end(&w, i == 0 ? RW_SCAN_RESYNC : 0, 0);
+		if (i == 1)
+			cgroup_cpu(&w, 4, 1);
+	}
+	w.now_ns += SEC;
+	scan_begin(&w);
+	assert_false(cg(&w, 2)->released);
+	scan_end(&w, RW_SCAN_RESYNC, 0);
+	cgroup_cpu(&w, 3, 100); /* somebody in it has not been released */
+	cgroup_cpu(&w, 4, 2);
+	w.now_ns += SEC;
+	cgroup_ev(&w, RW_CG_MKDIR, 6, 1, 0, "/later");
+	cgroup_ev(&w, RW_CG_RMDIR, 6, 1, 0, NULL);
+	scan_begin(&w);
+	assert_true(cg(&w, 2)->released);
+	assert_false(cg(&w, 3)->released);
+	assert_false(cg(&w, 4)->released);
+	assert_false(cg(&w, 5)->released);
+	assert_false(cg(&w, 6)->released);
+	/* That it was removed is learned later, from the tree. */
+	scan_end(&w, 0, 0);
+	tree_told(&w, 3, 4);
+	scan_begin(&w);
+	assert_true(cg(&w, 5)->released);
+	w.now_ns += 2 * SERIES_LINGER_NS;
+	tick(&w);
+	tick(&w);
+	assert_null(cg(&w, 2));
+	assert_null(cg(&w, 5));
+	assert_non_null(cg(&w, 3));
+	world_free(&w);
+}
+
 static void test_room_for_those_turned_away(void **state)
 {
 	struct world w;
@@ -325,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_members_and_ci_containers),
 		cmocka_unit_test(test_the_limit),
 		cmocka_unit_test(test_the_tree_read_again),
+		cmocka_unit_test(test_a_release_that_was_lost),
 		cmocka_unit_test(test_room_for_those_turned_away),
 		cmocka_unit_test(test_many_come_and_go),
 	};
