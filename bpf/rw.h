@@ -21,7 +21,7 @@
  * first function is the program again), and the twin without the table by which
  * a read through NULL gives 0: found there, the read is an oops. Functions are in
  * the tree once. Mended in 6.4 (0108a4e9f358); scripts/check-bpf-programs holds
- * the rule, tests/vm/cases/faults.py shows why.
+ * the rule, tests/vm/cases/differences.py shows that it is enough.
  */
 
 /* ---- rings.bpf.c: transport and loss ---- */
