@@ -13,8 +13,13 @@ import subprocess
 from harness import main, test, wait_for
 from scenes import OrphanMaker, orphan_lane
 
-LANE = orphan_lane("e2e_store", 0.05, 0.01, 0, calm_for_s=60)
-CONFIG = {"sample_interval_ms": 200, "lanes": [LANE]}
+
+def config(t):
+    """A lane for this test's orphans: those of a program beside it may burn as well."""
+    lane = orphan_lane("e2e_store", 0.05, 0.01, 0, calm_for_s=60)
+    if t.top:
+        lane["match"]["cgroup_any"] = [t.top.label + "/*"]
+    return {"sample_interval_ms": 200, "lanes": [lane]}
 
 
 def one_incident(t, daemon, maker=None):
@@ -50,7 +55,7 @@ def fill(path):
 @test
 def full_disk(t):
     disk = small_disk(t, "disk")
-    daemon = t.daemon(CONFIG, start=False)
+    daemon = t.daemon(config(t), start=False)
     daemon.state_dir = os.path.join(disk, "state")
     daemon.start()
     before = one_incident(t, daemon)
@@ -80,7 +85,7 @@ def full_disk(t):
 
 @test
 def torn_last_line(t):
-    daemon = t.daemon(CONFIG)
+    daemon = t.daemon(config(t))
     first = one_incident(t, daemon)
     daemon.kill()
     for name in ("incidents.jsonl", "events.jsonl"):
@@ -99,7 +104,7 @@ def torn_last_line(t):
 
 @test
 def tampered_chain(t):
-    daemon = t.daemon(CONFIG)
+    daemon = t.daemon(config(t))
     one_incident(t, daemon)
     one_incident(t, daemon)
     daemon.stop()
