@@ -339,7 +339,8 @@ int model_cgroup_cpu(struct runaway_model *m, const struct rw_cgroup_cpu *r)
 
 	if (!r->cgroup_id)
 		return -EBADMSG;
-	m->scan.accounting_told = true;
+	if (m->scan.accounting_ns)
+		m->scan.account_ns = m->scan.accounting_ns;
 	cg = cgroup_get(m, r->cgroup_id, r->hdr.time_ns);
 	if (!cg)
 		return 0;

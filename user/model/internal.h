@@ -58,10 +58,10 @@ struct scan_state {
 	uint64_t resync_ns;  /* since when */
 	bool refused;	     /* a process was turned away for want of room */
 	bool cgroup_refused; /* a cgroup was */
-	/* End of the last scan behind which the kernel side told of every cgroup in its account. */
+	/* End of the last scan behind which the kernel side told of every cgroup in its account;
+	 * that it told of none proves nothing. */
 	uint64_t account_ns;
-	uint64_t accounting_ns; /* the same, while it tells; 0: it tells of changes alone */
-	bool accounting_told;	/* of one at least */
+	uint64_t accounting_ns; /* of the scan behind which it is told; 0: changes alone are */
 };
 
 struct tick_state {

@@ -34,8 +34,6 @@ int model_loss(struct runaway_model *m, const struct rw_loss *r)
 
 int model_scan_begin(struct runaway_model *m, const struct rw_scan *r)
 {
-	if (m->scan.accounting_ns && m->scan.accounting_told)
-		m->scan.account_ns = m->scan.accounting_ns;
 	m->scan.accounting_ns = 0;
 	cgroup_account(m, m->scan.account_ns);
 	m->scan.active = true;
@@ -117,7 +115,6 @@ int model_scan_end(struct runaway_model *m, const struct rw_scan *r)
 	m->scan.active = false;
 	m->scan.churn = 0;
 	m->scan.accounting_ns = asked ? r->hdr.time_ns : 0;
-	m->scan.accounting_told = false;
 	look_for_room(m, r->hdr.time_ns);
 	return 0;
 }

@@ -3,7 +3,6 @@
 
 #include <linux/magic.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "base/clock.h"

@@ -97,6 +97,15 @@ static inline int rig_teardown(void **state)
 	return 0;
 }
 
+/* A folder below the root, with those that lead to it. */
+static inline void rig_folder(const struct rig *g, const char *name)
+{
+	char path[1024];
+
+	snprintf(path, sizeof(path), "%s/%s", g->root, name);
+	assert_int_equal(runaway_mkdir_p(path, 0700), 0);
+}
+
 /* A file below the root, with the folders that lead to it. */
 static inline void rig_file(const struct rig *g, const char *name, const void *data, size_t len)
 {

@@ -3,14 +3,6 @@
 
 #include "sensor/harness.h"
 
-static void folder(const struct rig *g, const char *name)
-{
-	char path[1024];
-
-	snprintf(path, sizeof(path), "%s/%s", g->root, name);
-	assert_int_equal(runaway_mkdir_p(path, 0700), 0);
-}
-
 static uint64_t inode(const struct rig *g, const char *name)
 {
 	char path[1024];
@@ -45,8 +37,8 @@ static void test_snapshot(void **state)
 	struct rig *g = *state;
 	const struct rw_cgroup_ev *ev;
 
-	folder(g, "system.slice/ssh.service");
-	folder(g, "user.slice");
+	rig_folder(g, "system.slice/ssh.service");
+	rig_folder(g, "user.slice");
 	rig_text(g, "system.slice/cgroup.procs", "1\n");
 	rig_text(g, "cpu.stat", "usage_usec 1\n");
 	snapshot(g);
@@ -72,9 +64,9 @@ static void test_parents_come_first(void **state)
 {
 	struct rig *g = *state;
 
-	folder(g, "a/b/c/d/e");
-	folder(g, "a/z/y");
-	folder(g, "b/a");
+	rig_folder(g, "a/b/c/d/e");
+	rig_folder(g, "a/z/y");
+	rig_folder(g, "b/a");
 	snapshot(g);
 	assert_int_equal(g->count, 10);
 	for (size_t i = 0; i < g->count; i++) {
@@ -92,7 +84,7 @@ static void test_links_are_not_followed(void **state)
 	char path[64];
 
 	/* As the v1 names `cpu` and `cpuacct` for one folder. */
-	folder(g, "cpu,cpuacct");
+	rig_folder(g, "cpu,cpuacct");
 	snprintf(path, sizeof(path), "%s/cpu", g->root);
 	assert_int_equal(symlink("cpu,cpuacct", path), 0);
 	snprintf(path, sizeof(path), "%s/out", g->root);
@@ -107,7 +99,7 @@ static void test_hostile_names(void **state)
 	struct rig *g = *state;
 	const struct rw_cgroup_ev *ev;
 
-	folder(g, name);
+	rig_folder(g, name);
 	snapshot(g);
 	ev = found(g, inode(g, name));
 	assert_non_null(ev);
@@ -124,11 +116,11 @@ static void test_a_path_that_does_not_fit(void **state)
 	memset(fits, 'x', sizeof(fits));
 	fits[200] = fits[400] = '/';
 	fits[RW_PATH_MAX - 2] = '\0'; /* with its '/' and NUL: 512 */
-	folder(g, fits);
+	rig_folder(g, fits);
 	memcpy(longer, fits, sizeof(fits));
 	longer[RW_PATH_MAX - 2] = 'x';
 	longer[RW_PATH_MAX - 1] = '\0';
-	folder(g, longer);
+	rig_folder(g, longer);
 	snapshot(g);
 	assert_int_equal(g->count, 5);
 	assert_int_equal(found(g, inode(g, fits))->path_len, RW_PATH_MAX);
@@ -166,7 +158,7 @@ static void test_a_tree_of_many(void **state)
 		char name[32];
 
 		snprintf(name, sizeof(name), "job%d/inner", i);
-		folder(g, name);
+		rig_folder(g, name);
 	}
 	told = 0;
 	g->s.sink = count_only;
@@ -191,8 +183,8 @@ static void test_removed_while_it_is_read(void **state)
 {
 	struct rig *g = *state;
 
-	folder(g, "a");
-	folder(g, "b");
+	rig_folder(g, "a");
+	rig_folder(g, "b");
 	g->s.sink = remove_at_once;
 	snapshot(g);
 	assert_int_equal(g->count, 3);

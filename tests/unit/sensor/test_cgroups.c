@@ -3,14 +3,6 @@
 
 #include "sensor/harness.h"
 
-static void folder(const struct rig *g, const char *name)
-{
-	char path[1024];
-
-	snprintf(path, sizeof(path), "%s/%s", g->root, name);
-	assert_int_equal(runaway_mkdir_p(path, 0700), 0);
-}
-
 static void test_no_tree(void **state)
 {
 	struct rig *g = *state;
@@ -18,9 +10,9 @@ static void test_no_tree(void **state)
 	char *tree = (char *)"untouched";
 
 	/* Plain folders with the right names are no cgroup file systems. */
-	folder(g, "unified");
-	folder(g, "cpuacct");
-	folder(g, "cpu");
+	rig_folder(g, "unified");
+	rig_folder(g, "cpuacct");
+	rig_folder(g, "cpu");
 	assert_int_equal(sensor_cgroups_detect(g->root, &source, &tree), 0);
 	assert_int_equal(source, RUNAWAY_CGROUPS_NONE);
 	assert_null(tree);
