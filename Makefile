@@ -72,6 +72,8 @@ UNIT    := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(UNIT_SRC))
 HELPER_SRC := $(sort $(wildcard tests/helpers/*.c))
 HELPERS := $(patsubst tests/helpers/%.c,$B/tests/helpers/%,$(HELPER_SRC))
 VM_BIN  := $B/tests/vm/init $B/tests/vm/load_object $B/tests/vm/accessors
+# Unit tests that the kernel of the guest matters to: UNIT of tests/vm/image.py.
+VM_UNIT := $B/tests/unit/gate/test_confine
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -298,7 +300,7 @@ check-e2e: tests
 ## tests in virtual machines only; KERNELS="5.10 6.12" names some, WRITE=1 renews docs/kernels.md
 check-vm:
 	$(Q)scripts/install-deps build test
-	$(Q)$(MAKE) --no-print-directory $(JOBS) WERROR=1 bin helpers clang-objects $(UP)/bin/runawayd \
+	$(Q)$(MAKE) --no-print-directory $(JOBS) WERROR=1 bin helpers $(VM_UNIT) clang-objects $(UP)/bin/runawayd \
 	    $(if $(KERNELS),$(filter arm64,$(KERNELS)),arm64)
 	$(Q)scripts/run-tests $B vm
 	$(Q)$(if $(filter 1,$(WRITE)),tests/vm/table.py $B)
