@@ -333,7 +333,7 @@ mutants: $B/lib/gate.a $B/lib/guard.a $B/lib/gatedoc.a $B/lib/base.a
 	$(Q)CC='$(CC)' CFLAGS='$(subst ','"'"',$(ALL_CFLAGS))' LIBS='$(GATE_LIBS)' scripts/mutate-gate $B $(MUTATE)
 
 ## formatting, lint, room order, spelling of the build
-check-style:
+check-style: $(SKEL) $(GATE_SKEL) $B/tests/vm/accessors.skel.h
 	$(Q)scripts/run-tests $B style
 
 ## install build dependencies
